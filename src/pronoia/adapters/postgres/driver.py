@@ -1,0 +1,173 @@
+"""The part of asyncpg that this adapter uses, with types, and with connections made the way we need them."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import asyncpg
+import numpy as np
+
+from pronoia.adapters.postgres.queries import QUERIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+APPLICATION_NAME = "pronoia"
+
+
+class Row(Protocol):
+    """One row. A column has the Python type that its SQL type maps to."""
+
+    def __getitem__(self, column: str) -> Any: ...  # noqa: ANN401 - only the query knows
+
+
+class LogMessage(Protocol):
+    """A notice or warning of the server."""
+
+    server_source_function: str | None
+
+
+class Connection(Protocol):
+    """A connection, borrowed or owned. Each call has the connection's time limit and raises TimeoutError beyond it."""
+
+    async def fetch(self, query: str, *arguments: object) -> Sequence[Row]:
+        """Give all rows."""
+        ...
+
+    async def fetchrow(self, query: str, *arguments: object) -> Row | None:
+        """Give the first row, if there is one."""
+        ...
+
+    async def fetchval(self, query: str, *arguments: object) -> Any:  # noqa: ANN401 - only the query knows
+        """Give the first column of the first row; None if there is none."""
+        ...
+
+    async def execute(self, query: str, *arguments: object) -> str:
+        """Run a statement; without arguments, any number of them."""
+        ...
+
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False
+    ) -> AbstractAsyncContextManager[object]:
+        """Commit when left in peace, roll back when left by an exception."""
+        ...
+
+    def add_log_listener(self, callback: Callable[[object, LogMessage], None]) -> None:
+        """Hear notices and warnings."""
+        ...
+
+    def remove_log_listener(self, callback: Callable[[object, LogMessage], None]) -> None:
+        """Stop hearing them."""
+        ...
+
+    def add_termination_listener(self, callback: Callable[[object], None]) -> None:
+        """Hear that the connection has ended, for whatever reason."""
+        ...
+
+    async def add_listener(self, channel: str, callback: Callable[[object, int, str, str], None]) -> None:
+        """Hear notifications: connection, process, channel, payload."""
+        ...
+
+    async def set_type_codec(
+        self,
+        typename: str,
+        *,
+        schema: str,
+        encoder: Callable[[bytes], bytes],
+        decoder: Callable[[bytes], bytes],
+        format: str,  # noqa: A002 - asyncpg's name
+    ) -> None:
+        """Say how values of a type cross the wire."""
+        ...
+
+    def terminate(self) -> None:
+        """Close at once, without a word to the server."""
+        ...
+
+    async def close(self) -> None:
+        """Close in good order."""
+        ...
+
+
+class Pool(Protocol):
+    """A bounded set of connections."""
+
+    def acquire(self, *, timeout: float | None = None) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection. Raises TimeoutError if none is free in time."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections, waiting for those that are lent."""
+        ...
+
+    def terminate(self) -> None:
+        """Close all connections at once."""
+        ...
+
+
+class _Connection(asyncpg.Connection):  # pyright: ignore[reportUntypedBaseClass]
+    """A connection that needs no cleaning when it goes back: nothing we do outlives its transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def connect(url: str, *, timeout_seconds: float, pooler: bool = False) -> Connection:
+    """Open a connection of one's own, with its time limit for each call."""
+    return cast(
+        "Connection",
+        await asyncpg.connect(  # pyright: ignore[reportUnknownMemberType]
+            url, connection_class=_Connection, **_options(timeout_seconds, pooler=pooler)
+        ),
+    )
+
+
+async def open_pool(url: str, *, connections: int, timeout_seconds: float, pooler: bool) -> Pool:
+    """Open a pool that begins with one connection and holds at most `connections`."""
+    pool = await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+        url,
+        min_size=1,
+        max_size=connections,
+        init=_teach_vectors,
+        connection_class=_Connection,
+        **_options(timeout_seconds, pooler=pooler),
+    )
+    return cast("Pool", pool)
+
+
+def _options(timeout_seconds: float, *, pooler: bool) -> dict[str, Any]:
+    limits: dict[str, Any] = {"timeout": timeout_seconds, "command_timeout": timeout_seconds}
+    if pooler:
+        # The next statement may reach another server process, which has not prepared it; and poolers refuse settings.
+        return {**limits, "statement_cache_size": 0}
+    milliseconds = round(timeout_seconds * 1000)
+    settings = {
+        "application_name": APPLICATION_NAME,
+        "jit": "off",
+        # Else each call with few rows is planned anew, which takes longer than running it.
+        "plan_cache_mode": "force_generic_plan",
+        "statement_timeout": str(milliseconds),
+        # Longer: between two statements a transaction may wait for another connection as long as one statement.
+        "idle_in_transaction_session_timeout": str(2 * milliseconds),
+    }
+    return {**limits, "server_settings": settings}
+
+
+async def _teach_vectors(connection: Connection) -> None:
+    async with connection.transaction():  # one server process for its several statements, also behind a pooler
+        schema: str = await connection.fetchval(QUERIES["vector_schema"])
+        await connection.set_type_codec("halfvec", schema=schema, encoder=bytes, decoder=bytes, format="binary")
+
+
+async def fetch_one(connection: Connection, query: str, *arguments: object) -> Row:
+    """Give the row of a query that always has one."""
+    (row,) = await connection.fetch(query, *arguments)
+    return row
+
+
+def halfvec(values: bytes) -> bytes:
+    """Write little-endian float32 as PostgreSQL receives a halfvec: size, zero, and the halves, all big-endian."""
+    halves = np.frombuffer(values, "<f4").astype(">f2")
+    return struct.pack(">HH", halves.size, 0) + halves.tobytes()

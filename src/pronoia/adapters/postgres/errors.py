@@ -1,0 +1,100 @@
+"""The only place where errors of the driver and of PostgreSQL become ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from pronoia.domain.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    NotFoundError,
+    PronoiaError,
+    StoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+RETRY_AFTER_SECONDS = 1
+
+
+class KeyInUseError(PronoiaError):
+    """Another request with this idempotency key came first, and has ended by now. Never leaves this adapter."""
+
+
+@contextmanager
+def translated_errors() -> Generator[None]:
+    """Turn what the driver raises into errors of the domain, keeping the cause."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise _translated(error) from error
+    except asyncpg.ClientConfigurationError as error:
+        raise ConfigurationError(f"The URL of the database is wrong: {error}.") from error
+    except asyncpg.InterfaceError as error:
+        if isinstance(error, ValueError):
+            raise InvalidInputError(f"The database cannot store this value: {error}.") from error
+        # The connection closed under a statement, or the pool is closing.
+        raise _unavailable(f"The database does not answer: {error}.") from error
+    except (OSError, asyncpg.InternalClientError) as error:
+        # OSError includes TimeoutError. The driver is confused when a connection is closed between two statements.
+        raise _unavailable(f"The database does not answer: {error or type(error).__name__}.") from error
+
+
+def _translated(error: asyncpg.PostgresError) -> PronoiaError:
+    state = str(getattr(error, "sqlstate", None) or "")
+    translate = _TRANSLATIONS.get(state) or _TRANSLATIONS.get(state[:2])
+    return PronoiaError(f"The database failed: {error}.", sqlstate=state) if translate is None else translate(error)
+
+
+def _unavailable_now(error: Exception) -> PronoiaError:
+    return _unavailable(f"The database cannot do this now: {error}.")
+
+
+def _refused(error: Exception) -> PronoiaError:
+    return ConfigurationError(f"The database refuses us: {error}. Check the user, password and name in its URL.")
+
+
+def _unprepared(error: Exception) -> PronoiaError:
+    return ConfigurationError(f"The database is not prepared: {error}. Run `pronoia migrate`.")
+
+
+def _unstorable(error: Exception) -> PronoiaError:
+    return InvalidInputError(f"The database cannot store this value: {error}.")
+
+
+def _orphaned(_: Exception) -> PronoiaError:
+    return NotFoundError("The organisation or memory that this belongs to does not exist.")
+
+
+def _in_use(_: Exception) -> PronoiaError:
+    return KeyInUseError("Another request with this key came first.")
+
+
+def _unavailable(message: str) -> StoreUnavailableError:
+    return StoreUnavailableError(message, retry_after=RETRY_AFTER_SECONDS)
+
+
+_TRANSLATIONS: Mapping[str, Callable[[Exception], PronoiaError]] = {
+    "08": _unavailable_now,  # connection
+    "22": _unstorable,  # a character, number or text that its type cannot hold
+    "23503": _orphaned,  # foreign key
+    "25": _unavailable_now,  # transaction state: a replica that takes no writes, a transaction that idled too long
+    "28": _refused,  # user and password
+    "3D": _refused,  # no such database
+    "40": _unavailable_now,  # rolled back: deadlock, serialization
+    "42501": _unprepared,  # a right is missing
+    "42703": _unprepared,  # a column is missing
+    "42704": _unprepared,  # a type or role is missing
+    "42883": _unprepared,  # a function is missing
+    "42P01": _unprepared,  # a table is missing
+    "53": _unavailable_now,  # resources: disk, memory, connections
+    "55": _unavailable_now,  # a lock that was not to be had
+    "57": _unavailable_now,  # cancelled by a time limit, shut down, crashed, starting up
+    "58": _unavailable_now,  # the system beneath
+    "PRM01": _in_use,  # raised by our own functions
+}
+"""What a SQLSTATE, or the class that its first two characters name, means to us."""

@@ -1,0 +1,72 @@
+"""Upkeep that no request waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.driver import connect, fetch_one
+from pronoia.adapters.postgres.errors import translated_errors
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.identifiers import Scope
+
+if TYPE_CHECKING:
+    from pronoia.adapters.postgres.transactions import Database
+
+IDEMPOTENCY_SECONDS = 24 * 3600.0
+PURGE_BATCH = 10_000
+INDEX_BATCH = 200
+"""Memories put into the shared indexes at once: the user's writes wait for them, some tenths of a second."""
+USERS_AT_ONCE = 100
+BUILD_TIMEOUT_SECONDS = 6 * 3600.0
+
+
+class Housekeeping:
+    """Does a bounded piece of upkeep at each call."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def purge_idempotency_keys(self) -> int:
+        """Forget up to PURGE_BATCH outcomes older than a day, and say how many."""
+        async with self._database.writing(None) as connection:
+            return await connection.fetchval(QUERIES["purge_idempotency_keys"], IDEMPOTENCY_SECONDS, PURGE_BATCH)
+
+    async def users_to_index(self) -> list[Scope]:
+        """Give users who outgrew the working sets and are not wholly in the shared indexes yet."""
+        async with self._database.writing(None) as connection:
+            rows = await connection.fetch(QUERIES["users_to_index"], USERS_AT_ONCE)
+        return [Scope(row["organisation_id"], row["user_id"]) for row in rows]
+
+    async def mark_approximate(self, scope: Scope) -> bool:
+        """Put up to INDEX_BATCH memories of such a user into the shared indexes; True when all are in."""
+        user = (scope.organisation_id, scope.user_id)
+        async with self._database.writing(scope.organisation_id) as connection:
+            await connection.execute(QUERIES["lock_user"], *user)
+            indexed: int = await connection.fetchval(QUERIES["index_some_memories"], *user, INDEX_BATCH)
+            if indexed == INDEX_BATCH:
+                return False
+            await connection.execute(QUERIES["end_indexing"], *user)
+            return True
+
+
+async def ensure_vector_index(url: str, dimensions: int) -> bool:
+    """Build the index of vectors of this size if it is not there, and say whether it was built now.
+
+    Reads and writes go on meanwhile. It needs a connection that no pooler shares. A build that was broken off leaves
+    an index that is kept up and never used: it is dropped and built again.
+    """
+    with translated_errors():
+        connection = await connect(url, timeout_seconds=BUILD_TIMEOUT_SECONDS)
+        try:
+            if not await connection.fetchval(QUERIES["try_index_lock"]):
+                return False
+            is_whole: bool | None = await connection.fetchval(QUERIES["vector_index_is_whole"], dimensions)
+            if is_whole:
+                return False
+            statements = await fetch_one(connection, QUERIES["vector_index_statements"], dimensions)
+            if is_whole is False:
+                await connection.execute(statements["dropping"])
+            await connection.execute(statements["building"])
+            return True
+        finally:
+            await connection.close()

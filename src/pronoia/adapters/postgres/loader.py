@@ -1,0 +1,142 @@
+"""The reads of MemoryStore that fill working sets: whole users or what changed, by column, never row by row."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.driver import halfvec
+from pronoia.adapters.postgres.memory_reader import filter_arguments
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.adapters.postgres.rows import relationship_of
+from pronoia.ports import MemoryColumns, Snapshot, UsageColumns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from pronoia.adapters.postgres.driver import Connection, Row
+    from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Filters, Vector
+    from pronoia.ports import UserState
+
+SLICE = 1_000
+"""Memories in one row of a complete load: decoding one keeps the event loop for about a millisecond."""
+
+
+class SnapshotLoader:
+    """Reads users' memories, each snapshot in one consistent transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, scope: Scope, space: str, since: UserState | None) -> Snapshot:
+        """Read what changed after `since`; everything if that is None, or from before what can be told one by one."""
+        async with self._database.reading(scope.organisation_id) as connection:
+            if since is not None:
+                changes = await _load_changes(connection, scope, space, since)
+                if changes is not None:
+                    return changes
+            return await _load_all(connection, scope, space)
+
+    async def candidates(
+        self, scope: Scope, space: str, vector: Vector | None, words: str, filters: Filters, limit: int
+    ) -> Snapshot:
+        """Read up to `limit` memories near the vector and up to `limit` that share words, as a snapshot of these."""
+        query = None if vector is None else halfvec(vector.values)
+        user = (scope.organisation_id, scope.user_id)
+        async with self._database.reading(scope.organisation_id) as connection:
+            state = await connection.fetchrow(QUERIES["user_state"], *user)
+            ids: list[UUID] = await connection.fetchval(
+                QUERIES["search_candidates"],
+                *(scope.user_id, space, query, words),
+                *filter_arguments(filters),
+                limit,
+            )
+            rows = await connection.fetch(QUERIES["read_memories"], *user, space, ids)
+            usage = await connection.fetchrow(QUERIES["read_usage"], *user, ids)
+            relationships = await connection.fetch(QUERIES["read_relationships_among"], *user, ids)
+        return _snapshot(state, memories=rows, usage=usage, relationships=relationships)
+
+
+async def _load_all(connection: Connection, scope: Scope, space: str) -> Snapshot:
+    user = (scope.organisation_id, scope.user_id)
+    state = await connection.fetchrow(QUERIES["user_state"], *user)
+    rows = await connection.fetch(QUERIES["load_memories"], *user, space, SLICE)
+    usage = await connection.fetchrow(QUERIES["load_usage"], *user)
+    relationships = await connection.fetch(QUERIES["load_relationships"], *user)
+    return _snapshot(state, memories=rows, usage=usage, relationships=relationships)
+
+
+async def _load_changes(connection: Connection, scope: Scope, space: str, since: UserState) -> Snapshot | None:
+    """Read what changed, or None if that is not known any more."""
+    user = (scope.organisation_id, scope.user_id)
+    changed = await connection.fetchrow(QUERIES["changed_ids"], *user, since.version, since.activity)
+    if changed is None or not changed["available"]:
+        return None
+    rows = (
+        await connection.fetch(QUERIES["read_memories"], *user, space, changed["memories"])
+        if changed["memories"]
+        else ()
+    )
+    usage = await connection.fetchrow(QUERIES["read_usage"], *user, changed["used"]) if changed["used"] else None
+    relationships = (
+        await connection.fetch(QUERIES["read_relationships"], *user, changed["relationships"])
+        if changed["relationships"]
+        else ()
+    )
+    return Snapshot(
+        version=changed["memory_version"],
+        activity=changed["activity"],
+        complete=False,
+        memories=_columns(rows),
+        usage=_usage(usage),
+        relationships=[relationship_of(row) for row in relationships],
+        removed_memories=changed["removed_memories"],
+        removed_relationships=changed["removed_relationships"],
+    )
+
+
+def _snapshot(
+    state: Row | None, *, memories: Sequence[Row], usage: Row | None, relationships: Sequence[Row]
+) -> Snapshot:
+    return Snapshot(
+        version=0 if state is None else state["memory_version"],
+        activity=0 if state is None else state["activity"],
+        complete=True,
+        memories=_columns(memories),
+        usage=_usage(usage),
+        relationships=[relationship_of(row) for row in relationships],
+        removed_memories=[],
+        removed_relationships=[],
+    )
+
+
+def _usage(row: Row | None) -> UsageColumns:
+    if row is None or row["ids"] is None:
+        return UsageColumns()
+    return UsageColumns(
+        ids=row["ids"],
+        usage_count=row["usage_count"],
+        last_accessed=row["last_accessed"],
+        helpfulness=row["helpfulness"],
+    )
+
+
+def _columns(slices: Sequence[Row]) -> MemoryColumns:
+    """Put slices of columns behind one another. One without memories has null for each list."""
+    filled = [row for row in slices if row["texts"] is not None]
+    lists = {
+        name: list(chain.from_iterable(row[name] for row in filled))
+        for name in (
+            *("embedded", "term_counts", "texts", "sources", "project_ids", "tags", "metadata", "session_ids"),
+            *("agent_ids", "speakers", "occurred_at", "created_at", "updated_at", "duplicate_of"),
+        )
+    }
+    return MemoryColumns(
+        ids=b"".join(row["ids"] for row in filled),
+        vectors=b"".join(row["vectors"] for row in filled),
+        terms=b"".join(row["terms"] for row in filled),
+        **lists,
+    )

@@ -1,0 +1,78 @@
+"""The reads of MemoryStore that answer about single memories, row by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.adapters.postgres.rows import memory_of
+from pronoia.domain.errors import NotFoundError
+from pronoia.domain.records import Revision
+from pronoia.ports import UserState
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Filters, Memory
+
+
+def filter_arguments(filters: Filters) -> tuple[object, ...]:
+    """Give the filters as the arguments of the queries that take them, in their order; null means no condition."""
+    return (
+        filters.project_id,
+        msgspec.json.encode(filters.tags).decode() if filters.tags else None,
+        filters.source,
+        filters.session_id,
+        filters.agent_id,
+        filters.created_after,
+        filters.created_before,
+        msgspec.json.encode(dict(filters.metadata)).decode() if filters.metadata else None,
+    )
+
+
+class MemoryReader:
+    """Reads single memories, pages of them and their histories."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def state(self, scope: Scope) -> UserState:
+        """Give zeros for a user who has never written."""
+        async with self._database.reading(scope.organisation_id) as connection:
+            row = await connection.fetchrow(QUERIES["user_state"], scope.organisation_id, scope.user_id)
+        if row is None:
+            return UserState(0, 0, 0)
+        return UserState(row["memory_version"], row["activity"], row["memory_count"])
+
+    async def memory(self, scope: Scope, memory_id: UUID) -> Memory:
+        """Give one memory. Raises NotFoundError."""
+        async with self._database.reading(scope.organisation_id) as connection:
+            row = await connection.fetchrow(QUERIES["read_memory"], scope.organisation_id, scope.user_id, memory_id)
+        if row is None:
+            raise NotFoundError("There is no such memory.", id=str(memory_id))
+        return memory_of(row)
+
+    async def page(
+        self, scope: Scope, filters: Filters, before: UUID | None, offset: int, limit: int
+    ) -> tuple[list[Memory], int]:
+        """Give up to `limit` memories older than `before`, newest first, and how many match in all."""
+        arguments = (scope.organisation_id, scope.user_id, *filter_arguments(filters))
+        async with self._database.reading(scope.organisation_id) as connection:
+            rows = await connection.fetch(QUERIES["read_page"], *arguments, before, offset, limit)
+            total: int = await connection.fetchval(QUERIES["count_page"], *arguments)
+        return [memory_of(row) for row in rows], total
+
+    async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]:
+        """Give what happened to a memory, oldest first. Raises NotFoundError if nothing ever did."""
+        async with self._database.reading(scope.organisation_id) as connection:
+            rows = await connection.fetch(QUERIES["read_history"], scope.organisation_id, scope.user_id, memory_id)
+        if not rows:
+            raise NotFoundError("There is no such memory.", id=str(memory_id))
+        return [
+            Revision(memory_id, row["event"], row["version"], row["at"], row["old_text"], row["new_text"])
+            for row in rows
+        ]

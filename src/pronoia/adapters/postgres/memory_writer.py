@@ -1,0 +1,260 @@
+"""The writes of MemoryStore. Each is one transaction under the user's lock, and happens once for each key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from pronoia.adapters.postgres.driver import fetch_one, halfvec
+from pronoia.adapters.postgres.errors import KeyInUseError
+from pronoia.adapters.postgres.outcomes import Outcome, encode, encode_memories, named_memories, replay, replay_added
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.adapters.postgres.rows import memory_of, relationship_of
+from pronoia.domain.errors import NotFoundError
+from pronoia.domain.records import Memory
+from pronoia.ports import Forgotten, Judged, Related, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from pronoia.adapters.postgres.driver import Connection, Row
+    from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Feedback, Idempotency, MemoryChanges, NewMemory, Relationship
+
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write in progress: whose it is, and the version it will be known by."""
+
+    connection: Connection
+    user: tuple[UUID, str]
+    version: int
+
+
+class MemoryWriter:
+    """Writes memories. Users with more than `resident_limit` of them go into the indexes that SQL searches by."""
+
+    def __init__(self, database: Database, *, resident_limit: int) -> None:
+        self._database = database
+        self._resident_limit = resident_limit
+
+    async def add(self, scope: Scope, memories: Sequence[NewMemory], idempotency: Idempotency | None) -> Written:
+        """Store memories in one statement, however many."""
+        once: tuple[object, ...] = (None, None, None)
+        if idempotency is not None:
+            answer = encode_memories([_as_stored(memory, scope.user_id, None) for memory in memories])
+            once = (idempotency.key, idempotency.request_hash, answer)
+        arguments = (*_user(scope), self._resident_limit, *_columns(memories), *once)
+        row = await _twice(partial(self._call_add, arguments))
+        if row["outcome"] is not None and idempotency is not None:
+            return replay_added(row["outcome"], row["request_hash"], idempotency)
+        duplicates: dict[UUID, UUID] = dict(zip(row["repeating"] or (), row["repeated"] or (), strict=True))
+        return Written(
+            row["version"], tuple(_as_stored(memory, scope.user_id, duplicates.get(memory.id)) for memory in memories)
+        )
+
+    async def update(
+        self, scope: Scope, memory_id: UUID, changes: MemoryChanges, at: datetime, idempotency: Idempotency | None
+    ) -> Written:
+        """Replace what is given; an earlier text stays in the history."""
+        return await self._once(scope, idempotency, Written, partial(_update, memory_id, changes, at))
+
+    async def delete(self, scope: Scope, memory_id: UUID, at: datetime, idempotency: Idempotency | None) -> Written:
+        """Delete a memory, what was derived from it, and every kept answer that repeats its text."""
+        return await self._once(scope, idempotency, Written, partial(_delete, memory_id, at), added=-1)
+
+    async def forget(self, scope: Scope, idempotency: Idempotency | None) -> Forgotten:
+        """Delete all of a user; what stays is the version, from which others learn that there is nothing."""
+        return await self._once(scope, idempotency, Forgotten, _forget)
+
+    async def judge(self, scope: Scope, memory_id: UUID, feedback: Feedback, idempotency: Idempotency | None) -> Judged:
+        """Keep a judgement and move the memory's helpfulness."""
+        return await self._once(scope, idempotency, Judged, partial(_judge, memory_id, feedback))
+
+    async def relate(self, scope: Scope, relationship: Relationship, idempotency: Idempotency | None) -> Related:
+        """Write a relationship. One of the same pair and type keeps its id and takes the new strength."""
+        return await self._once(scope, idempotency, Related, partial(_relate, relationship))
+
+    async def unrelate(self, scope: Scope, relationship_id: UUID, idempotency: Idempotency | None) -> Related:
+        """Remove a relationship and give what it was."""
+        return await self._once(scope, idempotency, Related, partial(_unrelate, relationship_id))
+
+    async def _once(
+        self,
+        scope: Scope,
+        idempotency: Idempotency | None,
+        kind: type[Outcome],
+        write: Callable[[Write], Awaitable[Outcome]],
+        *,
+        added: int = 0,
+    ) -> Outcome:
+        return await _twice(partial(self._try_once, scope, idempotency, kind, write, added))
+
+    async def _try_once(
+        self,
+        scope: Scope,
+        idempotency: Idempotency | None,
+        kind: type[Outcome],
+        write: Callable[[Write], Awaitable[Outcome]],
+        added: int,
+    ) -> Outcome:
+        user = _user(scope)
+        key = None if idempotency is None else idempotency.key
+        async with self._database.durable() as connection:
+            begun = await fetch_one(connection, QUERIES["begin_write"], *user, added, key)
+            if begun["outcome"] is not None and idempotency is not None:
+                return replay(begun["outcome"], begun["request_hash"], idempotency, kind)
+            outcome = await write(Write(connection, user, begun["version"]))
+            if idempotency is not None:
+                kept = (key, idempotency.request_hash, named_memories(outcome), encode(outcome))
+                await connection.execute(QUERIES["remember_outcome"], *user, *kept)
+        return outcome
+
+    async def _call_add(self, arguments: tuple[object, ...]) -> Row:
+        async with self._database.durable(one_statement=True) as connection:
+            return await fetch_one(connection, QUERIES["add_memories"], *arguments)
+
+
+async def _twice(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Try again once if the same request was being served: by now its outcome can be read."""
+    try:
+        return await attempt()
+    except KeyInUseError:
+        return await attempt()
+
+
+def _columns(memories: Sequence[NewMemory]) -> tuple[Sequence[object], ...]:
+    """Turn memories into the columns of add_memories, in its order."""
+    first: dict[str, UUID] = {}
+    for memory in memories:
+        first.setdefault(memory.text, memory.id)
+    return (
+        [memory.id for memory in memories],
+        [None if first[memory.text] == memory.id else first[memory.text] for memory in memories],
+        [memory.text for memory in memories],
+        [memory.source for memory in memories],
+        [memory.project_id for memory in memories],
+        [_json(memory.tags) for memory in memories],
+        [memory.metadata for memory in memories],
+        [memory.session_id for memory in memories],
+        [memory.agent_id for memory in memories],
+        [memory.speaker for memory in memories],
+        [memory.occurred_at for memory in memories],
+        [memory.created_at for memory in memories],
+        [memory.terms for memory in memories],
+        [None if memory.vector is None else memory.vector.space for memory in memories],
+        [None if memory.vector is None else halfvec(memory.vector.values) for memory in memories],
+    )
+
+
+def _as_stored(memory: NewMemory, user_id: str, duplicate_of: UUID | None) -> Memory:
+    return Memory(
+        id=memory.id,
+        user_id=user_id,
+        text=memory.text,
+        source=memory.source,
+        project_id=memory.project_id,
+        tags=memory.tags,
+        metadata=memory.metadata,
+        session_id=memory.session_id,
+        agent_id=memory.agent_id,
+        speaker=memory.speaker,
+        occurred_at=memory.occurred_at,
+        created_at=memory.created_at,
+        updated_at=memory.created_at,
+        duplicate_of=duplicate_of,
+    )
+
+
+async def _update(memory_id: UUID, changes: MemoryChanges, at: datetime, write: Write) -> Written:
+    vector = changes.vector
+    row = await write.connection.fetchrow(
+        QUERIES["update_memory"],
+        *write.user,
+        memory_id,
+        write.version,
+        changes.text,
+        changes.source,
+        changes.project_id,
+        None if changes.tags is None else _json(changes.tags),
+        changes.metadata,
+        changes.terms,
+        None if vector is None else halfvec(vector.values),
+        at,
+        None if vector is None else vector.space,
+    )
+    return Written(write.version, (memory_of(_found(row, memory_id)),))
+
+
+async def _delete(memory_id: UUID, at: datetime, write: Write) -> Written:
+    gone = await write.connection.fetchval(QUERIES["delete_memory"], *write.user, memory_id, write.version, at)
+    if gone == 0:
+        raise _unknown(memory_id)
+    return Written(write.version)
+
+
+async def _forget(write: Write) -> Forgotten:
+    gone: int = await write.connection.fetchval(QUERIES["forget_user"], *write.user, write.version)
+    return Forgotten(write.version, gone)
+
+
+async def _judge(memory_id: UUID, feedback: Feedback, write: Write) -> Judged:
+    row = await write.connection.fetchrow(
+        QUERIES["judge_memory"],
+        *write.user,
+        memory_id,
+        write.version,
+        feedback.helpful,
+        feedback.satisfaction,
+        feedback.context,
+        feedback.at,
+    )
+    return Judged(write.version, memory_id, _found(row, memory_id)["helpfulness"])
+
+
+async def _relate(relationship: Relationship, write: Write) -> Related:
+    row = await write.connection.fetchrow(
+        QUERIES["relate"],
+        *write.user,
+        relationship.id,
+        write.version,
+        relationship.memory_id,
+        relationship.related_memory_id,
+        relationship.type.value,
+        relationship.strength,
+        relationship.explanation,
+        relationship.created_at,
+    )
+    return Related(write.version, relationship_of(_found(row, relationship.memory_id)))
+
+
+async def _unrelate(relationship_id: UUID, write: Write) -> Related:
+    row = await write.connection.fetchrow(QUERIES["unrelate"], *write.user, relationship_id, write.version)
+    return Related(write.version, relationship_of(_found(row, relationship_id)))
+
+
+def _json(tags: Sequence[str]) -> str:
+    return msgspec.json.encode(tags).decode()
+
+
+def _found(row: Row | None, wanted: UUID) -> Row:
+    if row is None:
+        raise _unknown(wanted)
+    return row
+
+
+def _unknown(wanted: UUID) -> NotFoundError:
+    return NotFoundError("There is no such memory or relationship.", id=str(wanted))
+
+
+def _user(scope: Scope) -> tuple[UUID, str]:
+    return scope.organisation_id, scope.user_id

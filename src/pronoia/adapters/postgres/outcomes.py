@@ -1,0 +1,73 @@
+"""Writes that happen once: the outcome is kept beside the caller's key and given again to whoever repeats it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID  # noqa: TC003 - decoded by annotation
+
+import msgspec
+
+from pronoia.domain.errors import IdempotencyConflictError
+from pronoia.domain.records import Memory  # noqa: TC001 - decoded by annotation
+from pronoia.ports import Forgotten, Judged, Related, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pronoia.domain.records import Idempotency
+
+Outcome = TypeVar("Outcome", Written, Judged, Related, Forgotten)
+
+
+def encode(outcome: Written | Judged | Related | Forgotten) -> bytes:
+    """Write an outcome to be kept."""
+    return msgspec.json.encode(outcome)
+
+
+def replay(kept: bytes, kept_hash: bytes, idempotency: Idempotency, kind: type[Outcome]) -> Outcome:
+    """Give the first outcome again. Raises IdempotencyConflictError if the key was used for another request."""
+    _check(kept_hash, idempotency)
+    return replace(msgspec.json.decode(kept, type=kind), replayed=True)
+
+
+class _Added(msgspec.Struct):
+    """What add_memories keeps: the memories as the caller sent them, and what it found out about them."""
+
+    version: int
+    duplicates: dict[UUID, UUID]
+    memories: tuple[Memory, ...]
+
+
+def encode_memories(memories: Sequence[Memory]) -> str:
+    """Write memories for add_memories to keep."""
+    return msgspec.json.encode(memories).decode()
+
+
+def replay_added(kept: bytes, kept_hash: bytes, idempotency: Idempotency) -> Written:
+    """Give the first outcome of an addition again. Raises as replay() does."""
+    _check(kept_hash, idempotency)
+    added = msgspec.json.decode(kept, type=_Added)
+    memories = (replace(memory, duplicate_of=added.duplicates.get(memory.id)) for memory in added.memories)
+    return Written(added.version, tuple(memories), replayed=True)
+
+
+def _check(kept_hash: bytes, idempotency: Idempotency) -> None:
+    if kept_hash != idempotency.request_hash:
+        raise IdempotencyConflictError(
+            "This Idempotency-Key was used for another request in the last 24 hours. Use a new key.",
+            key=idempotency.key,
+        )
+
+
+def named_memories(outcome: Written | Judged | Related | Forgotten) -> list[UUID]:
+    """Give the memories that the outcome tells something of: it is dropped when one of them is deleted."""
+    match outcome:
+        case Written(memories=memories):
+            return [memory.id for memory in memories]
+        case Judged(memory_id=memory_id):
+            return [memory_id]
+        case Related(relationship=relationship):
+            return [relationship.memory_id, relationship.related_memory_id]
+        case Forgotten():
+            return []

@@ -1,0 +1,130 @@
+-- user_state: How far a user has come.
+select memory_version, activity, memory_count from users where organisation_id = $1 and user_id = $2;
+
+-- load_memories: All memories of a user by column, in slices of $4, so that no message keeps the reader's loop for long.
+with numbered as (
+    select id, row_number() over (order by id) - 1 as place
+    from memories
+    where organisation_id = $1 and user_id = $2
+),
+slices as (
+    select id as first, coalesce(lead(id) over (order by id), 'ffffffff-ffff-ffff-ffff-ffffffffffff') as next
+    from numbered
+    where place % $4 = 0
+)
+select s.*
+from slices
+cross join lateral (
+    select
+        string_agg(uuid_send(id), ''::bytea order by id) as ids,
+        coalesce(
+            string_agg(halfvec_send(embedding), ''::bytea order by id) filter (where embedding_space = $3), ''
+        ) as vectors,
+        array_agg(embedding_space is not null and embedding_space = $3 order by id) as embedded,
+        string_agg(terms, ''::bytea order by id) as terms,
+        array_agg(octet_length(terms) / 4 order by id) as term_counts,
+        array_agg(text order by id) as texts,
+        array_agg(source order by id) as sources,
+        array_agg(project_id order by id) as project_ids,
+        array_agg(tags::text order by id) as tags,
+        array_agg(metadata::text order by id) as metadata,
+        array_agg(session_id order by id) as session_ids,
+        array_agg(agent_id order by id) as agent_ids,
+        array_agg(speaker order by id) as speakers,
+        array_agg(date_part('epoch', occurred_at) order by id) as occurred_at,
+        array_agg(date_part('epoch', created_at) order by id) as created_at,
+        array_agg(date_part('epoch', updated_at) order by id) as updated_at,
+        array_agg(duplicate_of order by id) as duplicate_of
+    from memories m
+    where m.organisation_id = $1 and m.user_id = $2 and m.id >= slices.first and m.id < slices.next
+) s
+order by slices.first;
+
+-- load_usage: All that is counted about a user's memories.
+select
+    array_agg(memory_id order by memory_id) as ids,
+    array_agg(usage_count order by memory_id) as usage_count,
+    array_agg(date_part('epoch', last_accessed) order by memory_id) as last_accessed,
+    array_agg(helpfulness order by memory_id) as helpfulness
+from memory_usage
+where organisation_id = $1 and user_id = $2;
+
+-- load_relationships: All relationships of a user.
+select id, memory_id, related_memory_id, type, strength, explanation, created_at
+from relationships
+where organisation_id = $1 and user_id = $2
+order by id;
+
+-- changed_ids: Which memories and relationships changed or went after a version, and what was used after an activity.
+select
+    u.memory_version, u.activity, u.memory_count,
+    $3 between u.complete_from and u.memory_version and $4 <= u.activity as available,
+    c.memories,
+    c.relationships,
+    array(
+        select memory_id from accesses a where a.organisation_id = $1 and a.user_id = $2 and a.activity > $4
+        union
+        select memory_id from feedback f where f.organisation_id = $1 and f.user_id = $2 and f.version > $3
+    ) as used,
+    array(
+        select id from removals d
+        where d.organisation_id = $1 and d.user_id = $2 and d.version > $3 and d.kind = 'memory'
+    ) as removed_memories,
+    array(
+        select id from removals d
+        where d.organisation_id = $1 and d.user_id = $2 and d.version > $3 and d.kind = 'relationship'
+    ) as removed_relationships
+from users u
+cross join changed_after(u.user_id, $3) c
+where u.organisation_id = $1 and u.user_id = $2;
+
+-- read_memories: Some memories by column.
+select
+    coalesce(string_agg(uuid_send(id), ''::bytea order by id), '') as ids,
+    coalesce(
+        string_agg(halfvec_send(embedding), ''::bytea order by id) filter (where embedding_space = $3), ''
+    ) as vectors,
+    array_agg(embedding_space is not null and embedding_space = $3 order by id) as embedded,
+    coalesce(string_agg(terms, ''::bytea order by id), '') as terms,
+    array_agg(octet_length(terms) / 4 order by id) as term_counts,
+    array_agg(text order by id) as texts,
+    array_agg(source order by id) as sources,
+    array_agg(project_id order by id) as project_ids,
+    array_agg(tags::text order by id) as tags,
+    array_agg(metadata::text order by id) as metadata,
+    array_agg(session_id order by id) as session_ids,
+    array_agg(agent_id order by id) as agent_ids,
+    array_agg(speaker order by id) as speakers,
+    array_agg(date_part('epoch', occurred_at) order by id) as occurred_at,
+    array_agg(date_part('epoch', created_at) order by id) as created_at,
+    array_agg(date_part('epoch', updated_at) order by id) as updated_at,
+    array_agg(duplicate_of order by id) as duplicate_of
+from memories
+where organisation_id = $1 and user_id = $2 and id = any($4);
+
+-- read_usage: What is counted about some memories.
+select
+    array_agg(memory_id order by memory_id) as ids,
+    array_agg(usage_count order by memory_id) as usage_count,
+    array_agg(date_part('epoch', last_accessed) order by memory_id) as last_accessed,
+    array_agg(helpfulness order by memory_id) as helpfulness
+from memory_usage
+where organisation_id = $1 and user_id = $2 and memory_id = any($3);
+
+-- read_relationships: Some relationships.
+select id, memory_id, related_memory_id, type, strength, explanation, created_at
+from relationships
+where organisation_id = $1 and user_id = $2 and id = any($3)
+order by id;
+
+-- read_relationships_among: The relationships whose two memories are both among the given.
+select id, memory_id, related_memory_id, type, strength, explanation, created_at
+from relationships
+where organisation_id = $1 and user_id = $2 and memory_id = any($3) and related_memory_id = any($3)
+order by id;
+
+-- search_candidates: The ids of memories near a vector or sharing words, that match the filters.
+select array(
+    select distinct search_candidates(
+        $1, $2, $3::halfvec, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12::text::jsonb, $13)
+);

@@ -1,0 +1,12 @@
+-- enter_tenant: Step down to the role without rights, into one organisation, until the transaction ends.
+select set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, true);
+
+-- begin_write: The same for a write, which also takes the user's lock and next version.
+select version, request_hash, outcome from begin_write($1, $2, $3, $4);
+
+-- remember_outcome: Keep the answer for whoever asks again with the same key.
+insert into idempotency_keys (organisation_id, user_id, key, request_hash, memory_ids, outcome)
+values ($1, $2, $3, $4, $5, $6);
+
+-- lock_user: Take the user's lock without a new version yet.
+select memory_version from users where organisation_id = $1 and user_id = $2 for no key update;

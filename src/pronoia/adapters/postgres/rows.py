@@ -1,0 +1,65 @@
+"""Rows to records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
+
+if TYPE_CHECKING:
+    from pronoia.adapters.postgres.driver import Row
+
+_TAGS = msgspec.json.Decoder(tuple[str, ...])
+
+
+def memory_of(row: Row) -> Memory:
+    """Read a memory with its counts."""
+    return Memory(
+        id=row["id"],
+        user_id=row["user_id"],
+        text=row["text"],
+        source=row["source"],
+        project_id=row["project_id"],
+        tags=_TAGS.decode(row["tags"]),
+        metadata=row["metadata"],
+        session_id=row["session_id"],
+        agent_id=row["agent_id"],
+        speaker=row["speaker"],
+        occurred_at=row["occurred_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        duplicate_of=row["duplicate_of"],
+        usage_count=row["usage_count"],
+        last_accessed=row["last_accessed"],
+        helpfulness_score=row["helpfulness"],
+    )
+
+
+def relationship_of(row: Row) -> Relationship:
+    """Read a relationship."""
+    return Relationship(
+        id=row["id"],
+        memory_id=row["memory_id"],
+        related_memory_id=row["related_memory_id"],
+        type=RelationshipType(row["type"]),
+        strength=row["strength"],
+        explanation=row["explanation"],
+        created_at=row["created_at"],
+    )
+
+
+def key_of(row: Row) -> ApiKey:
+    """Read an API key."""
+    return ApiKey(
+        id=row["id"],
+        organisation_id=row["organisation_id"],
+        user_id=row["user_id"],
+        permissions=frozenset(Permission(name) for name in row["permissions"]),
+        plan=Plan(row["plan"]),
+        secret_hash=row["secret_hash"],
+        created_at=row["created_at"],
+        revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
+    )

@@ -1,0 +1,583 @@
+-- The whole schema, as it is after all migrations; a test proves that the two are equal. It is one file, however long,
+-- so that it can be read whole.
+
+-- Every primary, unique and foreign key begins with organisation_id, so the same tables can be sharded by it.
+-- Whoever writes a user's memory first locks the user's row, so versions are given out in the order of commits.
+
+create table organisations (
+    organisation_id uuid primary key,
+    created_at timestamptz not null default now()
+);
+
+create table api_keys (
+    organisation_id uuid not null references organisations,
+    id text not null,
+    user_id text,
+    permissions text[] not null,
+    plan text not null,
+    secret_hash bytea not null,
+    created_at timestamptz not null,
+    revoked_at timestamptz,
+    last_used_at timestamptz,
+    primary key (organisation_id, id)
+);
+-- A key arrives before its organisation is known.
+create index api_keys_id on api_keys (id);
+
+create table users (
+    organisation_id uuid not null references organisations,
+    user_id text not null,
+    memory_version bigint not null default 0,
+    -- The lowest version from which changes can be told one by one; whoever holds an older one reads everything.
+    complete_from bigint not null default 0,
+    activity bigint not null default 0,
+    memory_count integer not null default 0,
+    -- exact: search reads all memories of the user; indexing: rows are being put into the shared indexes; indexed.
+    search_state text not null default 'exact' check (search_state in ('exact', 'indexing', 'indexed')),
+    created_at timestamptz not null default now(),
+    primary key (organisation_id, user_id)
+) with (fillfactor = 70);
+create index users_indexing on users (organisation_id, user_id) where search_state = 'indexing';
+
+-- Whose row it is, in 32 bits.
+create function owner_digest(organisation_id uuid, user_id text) returns bigint
+language sql immutable parallel safe
+return hashtext(organisation_id::text || user_id)::bigint;
+
+-- The same in the upper half, so that a user's entries lie together in an index, and the text in the lower.
+create function text_digest(organisation_id uuid, user_id text, text text) returns bigint
+language sql immutable parallel safe
+return (owner_digest(organisation_id, user_id) << 32) | (hashtext(text)::bigint & 4294967295);
+
+create table memories (
+    organisation_id uuid not null,
+    user_id text not null,
+    id uuid not null,
+    version bigint not null,
+    created_version bigint not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    occurred_at timestamptz,
+    duplicate_of uuid,
+    analyzer smallint not null default 1,
+    -- Whether the row is in the shared indexes below: only rows of the largest users are, so others never pay.
+    approximate boolean not null default false,
+    embedding_space text,
+    text text not null,
+    source text not null,
+    project_id text not null,
+    session_id text,
+    agent_id text,
+    speaker text,
+    -- As they were given: jsonb would put keys into another order.
+    tags json not null,
+    metadata json not null,
+    terms bytea not null,
+    embedding halfvec,
+    primary key (organisation_id, user_id, id),
+    foreign key (organisation_id, user_id) references users,
+    check ((embedding is null) = (embedding_space is null))
+);
+-- Neither begins as the primary key does. Before a new table has statistics the planner takes any index that begins with
+-- organisation and user for as good as the right one, and a search for an id would read all memories of the user.
+create index memories_version on memories (owner_digest(organisation_id, user_id), version);
+create index memories_text on memories (text_digest(organisation_id, user_id, text), created_at, id);
+create index memories_embedding_256 on memories using hnsw ((embedding::halfvec(256)) halfvec_ip_ops)
+    where approximate and vector_dims(embedding) = 256;
+create index memories_words on memories using gin (to_tsvector('english', text)) where approximate;
+
+-- One row for a memory that was ever used or judged. No index beside the key, so counting stays within the page.
+create table memory_usage (
+    organisation_id uuid not null,
+    user_id text not null,
+    memory_id uuid not null,
+    usage_count integer not null default 0,
+    last_accessed timestamptz,
+    helpfulness double precision not null default 0.5 check (helpfulness between 0 and 1),
+    contexts jsonb not null default '{}',
+    primary key (organisation_id, user_id, memory_id),
+    foreign key (organisation_id, user_id, memory_id) references memories on delete cascade
+) with (fillfactor = 70);
+
+-- Append-only, in the order in which the user's uses were written. Deleted with the memory, by hand: a foreign key
+-- would be checked for each of thousands of rows a second.
+create table accesses (
+    organisation_id uuid not null,
+    user_id text not null,
+    activity bigint not null,
+    memory_id uuid not null,
+    kind text not null check (kind in ('get', 'recall', 'feedback', 'write')),
+    at timestamptz not null,
+    context text,
+    primary key (organisation_id, user_id, activity)
+);
+
+create table feedback (
+    organisation_id uuid not null,
+    user_id text not null,
+    version bigint not null,
+    memory_id uuid not null,
+    helpful boolean not null,
+    satisfaction double precision check (satisfaction between 0 and 1),
+    context text,
+    at timestamptz not null,
+    primary key (organisation_id, user_id, version),
+    foreign key (organisation_id, user_id, memory_id) references memories on delete cascade
+);
+create index feedback_memory on feedback (organisation_id, user_id, memory_id);
+
+create table relationships (
+    organisation_id uuid not null,
+    user_id text not null,
+    id uuid not null,
+    version bigint not null,
+    memory_id uuid not null,
+    related_memory_id uuid not null,
+    type text not null check (type in ('related_to', 'caused_by', 'similar_to', 'follows', 'contradicts')),
+    strength double precision not null check (strength between 0 and 1),
+    explanation text not null,
+    created_at timestamptz not null,
+    primary key (organisation_id, user_id, id),
+    unique (organisation_id, user_id, memory_id, related_memory_id, type),
+    foreign key (organisation_id, user_id, memory_id) references memories on delete cascade,
+    foreign key (organisation_id, user_id, related_memory_id) references memories on delete cascade
+);
+create index relationships_related on relationships (organisation_id, user_id, related_memory_id);
+create index relationships_version on relationships (owner_digest(organisation_id, user_id), version);
+
+-- What was deleted, so that others can be told; never what it said.
+create table removals (
+    organisation_id uuid not null,
+    user_id text not null,
+    version bigint not null,
+    kind text not null check (kind in ('memory', 'relationship')),
+    id uuid not null,
+    at timestamptz not null,
+    primary key (organisation_id, user_id, version, kind, id),
+    foreign key (organisation_id, user_id) references users
+);
+
+-- The updates of a memory. Texts are null where the update left the text alone.
+create table memory_revisions (
+    organisation_id uuid not null,
+    user_id text not null,
+    memory_id uuid not null,
+    version bigint not null,
+    at timestamptz not null,
+    old_text text,
+    new_text text,
+    primary key (organisation_id, user_id, memory_id, version),
+    foreign key (organisation_id, user_id, memory_id) references memories on delete cascade
+);
+
+-- What a write with an Idempotency-Key answered. memory_ids are the memories whose text the outcome repeats.
+create table idempotency_keys (
+    organisation_id uuid not null,
+    user_id text not null,
+    key text not null,
+    request_hash bytea not null,
+    memory_ids uuid[] not null,
+    outcome bytea not null,
+    created_at timestamptz not null default now(),
+    primary key (organisation_id, user_id, key),
+    foreign key (organisation_id, user_id) references users
+);
+create index idempotency_keys_created_at on idempotency_keys (created_at);
+
+-- What is left to do for a memory. attempts counts the claims since it was queued: 0 means nobody has begun.
+create table work (
+    organisation_id uuid not null,
+    user_id text not null,
+    memory_id uuid not null,
+    kind text not null check (kind in ('embed', 'link')),
+    available_at timestamptz not null default now(),
+    attempts integer not null default 0,
+    primary key (organisation_id, user_id, memory_id, kind),
+    foreign key (organisation_id, user_id, memory_id) references memories on delete cascade
+);
+create index work_available_at on work (kind, available_at);
+
+-- Statements run as pronoia_app, which sees the rows of the organisation in app.tenant and nothing else. A setting that
+-- was never made is null and one that was reset is empty; both see no row. The owner sees all rows, so that the few
+-- functions it lends to pronoia_app can work across organisations; forcing makes that an explicit policy.
+
+create function current_tenant() returns uuid
+language sql stable parallel safe
+return nullif(current_setting('app.tenant', true), '')::uuid;
+
+do $$
+declare
+    name text;
+begin
+    foreach name in array array[
+        'organisations', 'api_keys', 'users', 'memories', 'memory_usage', 'accesses', 'feedback', 'relationships',
+        'removals', 'memory_revisions', 'idempotency_keys', 'work'
+    ] loop
+        execute format('alter table %I enable row level security', name);
+        execute format('alter table %I force row level security', name);
+        execute format(
+            'create policy tenant on %I to pronoia_app '
+            'using (organisation_id = current_tenant()) with check (organisation_id = current_tenant())', name);
+        execute format('create policy owner on %I to current_user using (true) with check (true)', name);
+        execute format('revoke all on %I from public', name);
+        execute format('grant select, insert, update, delete on %I to pronoia_app', name);
+    end loop;
+end $$;
+
+-- Steps into the tenant, locks the user and takes the version that this write will be known by. With an idempotency
+-- key that was used before it does neither and gives what was answered then.
+create function begin_write(tenant uuid, person text, added integer, idempotency_key text)
+returns table (version bigint, request_hash bytea, outcome bytea)
+language plpgsql security invoker set plan_cache_mode = force_generic_plan as $$
+begin
+    perform set_config('role', 'pronoia_app', true), set_config('app.tenant', tenant::text, true);
+    if idempotency_key is not null then
+        select k.request_hash, k.outcome into request_hash, outcome
+        from idempotency_keys k
+        where k.organisation_id = tenant and k.user_id = person and k.key = idempotency_key;
+        if found then
+            return next;
+            return;
+        end if;
+    end if;
+    insert into users as u (organisation_id, user_id, memory_version, memory_count)
+    values (tenant, person, 1, added)
+    on conflict (organisation_id, user_id) do update
+        set memory_version = u.memory_version + 1, memory_count = u.memory_count + added
+    returning u.memory_version into version;
+    if exists (
+        select from idempotency_keys k
+        where k.organisation_id = tenant and k.user_id = person and k.key = idempotency_key
+    ) then
+        -- The same request was served while this one waited for the user's lock. Called again, it is answered so.
+        raise exception 'idempotency key % is in use', idempotency_key using errcode = 'PRM01';
+    end if;
+    return next;
+end $$;
+
+-- The oldest memory of each text that the user has; null for a new text. It runs as the owner, because under row-level
+-- security an index may not be searched by a function, and asks for the digest before the rest, so that no other index
+-- can be mistaken for the right one.
+create function earlier_memories(person text, texts text[]) returns uuid[]
+language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    select array(
+        select (
+            select found.id
+            from (
+                select m.id, m.organisation_id, m.user_id, m.created_at
+                from memories m
+                where text_digest(m.organisation_id, m.user_id, m.text) = text_digest(current_tenant(), person, given.text)
+                    and m.text = given.text
+                order by m.created_at, m.id
+                offset 0
+            ) found
+            where found.organisation_id = current_tenant() and found.user_id = person
+            order by found.created_at, found.id
+            limit 1
+        )
+        from unnest(texts) with ordinality as given (text, place)
+        order by given.place
+    )
+$$;
+
+-- The memories and relationships of the user that changed after a version. It runs as the owner for the same reason.
+create function changed_after(person text, since bigint) returns table (memories uuid[], relationships uuid[])
+language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    select
+        array(
+            select found.id
+            from (
+                select m.id, m.organisation_id, m.user_id
+                from memories m
+                where owner_digest(m.organisation_id, m.user_id) = owner_digest(current_tenant(), person)
+                    and m.version > since
+                offset 0
+            ) found
+            where found.organisation_id = current_tenant() and found.user_id = person
+        ),
+        array(
+            select found.id
+            from (
+                select r.id, r.organisation_id, r.user_id
+                from relationships r
+                where owner_digest(r.organisation_id, r.user_id) = owner_digest(current_tenant(), person)
+                    and r.version > since
+                offset 0
+            ) found
+            where found.organisation_id = current_tenant() and found.user_id = person
+        )
+$$;
+
+-- Stores memories in one call, because a write that waits for the network between its statements keeps its user's lock
+-- meanwhile. With an idempotency key that was used before it writes nothing and gives what was answered then. `earlier`
+-- names for each memory the first one of the same text in this call; `answer` is the memories as they are kept with
+-- the key.
+create function add_memories(
+    tenant uuid, person text, resident_limit integer, ids uuid[], earlier uuid[], texts text[], sources text[],
+    project_ids text[], tag_lists text[], metadata_objects text[], session_ids text[], agent_ids text[],
+    speakers text[], occurrences timestamptz[], creations timestamptz[], term_lists bytea[], embedding_spaces text[],
+    embeddings halfvec[], idempotency_key text, hash bytea, answer text
+) returns table (version bigint, repeating uuid[], repeated uuid[], request_hash bytea, outcome bytea)
+language plpgsql security invoker set plan_cache_mode = force_generic_plan as $$
+declare
+    count integer;
+    state text;
+begin
+    perform set_config('role', 'pronoia_app', true), set_config('app.tenant', tenant::text, true);
+    if idempotency_key is not null then
+        select k.request_hash, k.outcome into request_hash, outcome
+        from idempotency_keys k
+        where k.organisation_id = tenant and k.user_id = person and k.key = idempotency_key;
+        if found then
+            return next;
+            return;
+        end if;
+    end if;
+    insert into users as u (organisation_id, user_id, memory_version, memory_count)
+    values (tenant, person, 1, cardinality(ids))
+    on conflict (organisation_id, user_id) do update
+        set memory_version = u.memory_version + 1, memory_count = u.memory_count + cardinality(ids)
+    returning u.memory_version, u.memory_count, u.search_state into version, count, state;
+    if state = 'exact' and count > resident_limit then
+        update users u set search_state = 'indexing' where u.organisation_id = tenant and u.user_id = person;
+        state := 'indexing';
+    end if;
+    with added as (
+        insert into memories as m (
+            organisation_id, user_id, id, version, created_version, created_at, updated_at, occurred_at, duplicate_of,
+            approximate, embedding_space, text, source, project_id, session_id, agent_id, speaker, tags, metadata,
+            terms, embedding)
+        select tenant, person, i.id, add_memories.version, add_memories.version, i.created_at, i.created_at,
+            i.occurred_at, coalesce(i.known, i.earlier), state <> 'exact', i.embedding_space, i.text, i.source,
+            i.project_id, i.session_id, i.agent_id, i.speaker, i.tags::json, i.metadata::json, i.terms, i.embedding
+        from unnest(
+            ids, earlier_memories(person, texts), earlier, texts, sources, project_ids, tag_lists, metadata_objects,
+            session_ids, agent_ids, speakers, occurrences, creations, term_lists, embedding_spaces, embeddings
+        ) as i (
+            id, known, earlier, text, source, project_id, tags, metadata, session_id, agent_id, speaker, occurred_at,
+            created_at, terms, embedding_space, embedding)
+        returning m.id, m.duplicate_of
+    )
+    select array_agg(a.id), array_agg(a.duplicate_of) into repeating, repeated
+    from added a
+    where a.duplicate_of is not null;
+    insert into work (organisation_id, user_id, memory_id, kind)
+    select tenant, person, i.id, k.kind
+    from unnest(ids, embedding_spaces) as i (id, embedding_space)
+    join (values ('link'), ('embed')) as k (kind) on k.kind = 'link' or i.embedding_space is null;
+    if idempotency_key is not null then
+        insert into idempotency_keys (organisation_id, user_id, key, request_hash, memory_ids, outcome)
+        values (tenant, person, idempotency_key, hash, ids, convert_to(format(
+            '{"version":%s,"duplicates":%s,"memories":%s}', version,
+            coalesce(jsonb_object(repeating::text[], repeated::text[]), '{}'), answer), 'UTF8'))
+        on conflict do nothing;
+        if not found then
+            -- As above.
+            raise exception 'idempotency key % is in use', idempotency_key using errcode = 'PRM01';
+        end if;
+    end if;
+    return next;
+end $$;
+
+-- Adds two counts by context; at most 50 contexts are kept, those known before first.
+create function merge_contexts(known jsonb, added jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+    select coalesce(jsonb_object_agg(name, total), '{}')
+    from (
+        select name, sum(times) as total
+        from (
+            select key as name, value::bigint as times, 0 as place from jsonb_each_text(known)
+            union all
+            select key, value::bigint, 1 from jsonb_each_text(added)
+        ) counts
+        group by name
+        order by min(place), total desc, name
+        limit 50
+    ) kept
+);
+
+-- Appends uses of many users at once, counts them, and gives each user's activity after it. Uses of memories that are
+-- gone are dropped. Only get and recall count as use; the others are events for prediction.
+create function record_accesses(
+    tenants uuid[], people text[], memory_ids uuid[], kinds text[], times timestamptz[], contexts text[]
+) returns table (organisation_id uuid, user_id text, activity bigint)
+language plpgsql security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+begin
+    -- In one order: two batches about the same users would otherwise each wait for the other.
+    perform from users u
+    where (u.organisation_id, u.user_id) in (select distinct * from unnest(tenants, people))
+    order by u.organisation_id, u.user_id
+    for no key update;
+    return query
+    with event as (
+        select u.organisation_id, u.user_id, e.memory_id, e.kind, e.at, e.context,
+            u.activity + row_number() over (partition by u.organisation_id, u.user_id order by e.place) as activity
+        from unnest(tenants, people, memory_ids, kinds, times, contexts)
+            with ordinality as e (organisation_id, user_id, memory_id, kind, at, context, place)
+        join users u on u.organisation_id = e.organisation_id and u.user_id = e.user_id
+        join memories m
+            on m.organisation_id = e.organisation_id and m.user_id = e.user_id and m.id = e.memory_id
+    ),
+    logged as (
+        insert into accesses (organisation_id, user_id, activity, memory_id, kind, at, context)
+        select organisation_id, user_id, activity, memory_id, kind, at, context from event
+    ),
+    counted as (
+        select organisation_id, user_id, memory_id, context, count(*) as times, max(at) as last_accessed
+        from event
+        where kind in ('get', 'recall')
+        group by organisation_id, user_id, memory_id, context
+    ),
+    used as (
+        insert into memory_usage as g (organisation_id, user_id, memory_id, usage_count, last_accessed, contexts)
+        select organisation_id, user_id, memory_id, sum(times), max(last_accessed), merge_contexts(
+            '{}', coalesce(jsonb_object_agg(context, times) filter (where context is not null), '{}'))
+        from counted
+        group by organisation_id, user_id, memory_id
+        on conflict (organisation_id, user_id, memory_id) do update
+            set usage_count = g.usage_count + excluded.usage_count,
+                last_accessed = greatest(g.last_accessed, excluded.last_accessed),
+                contexts = case when excluded.contexts = '{}' then g.contexts
+                    else merge_contexts(g.contexts, excluded.contexts) end
+    ),
+    advanced as (
+        update users u set activity = newest.activity
+        from (
+            select organisation_id, user_id, max(activity) as activity from event group by organisation_id, user_id
+        ) newest
+        where u.organisation_id = newest.organisation_id and u.user_id = newest.user_id
+        returning u.organisation_id, u.user_id, u.activity
+    )
+    select asked.organisation_id, asked.user_id, coalesce(a.activity, u.activity, 0)
+    from (select distinct * from unnest(tenants, people)) asked (organisation_id, user_id)
+    left join users u on u.organisation_id = asked.organisation_id and u.user_id = asked.user_id
+    left join advanced a on a.organisation_id = asked.organisation_id and a.user_id = asked.user_id;
+end $$;
+
+-- Hands out work of any tenant for some time. Work that keeps failing waits twice as long each time, up to 64 times.
+create function claim_work(wanted text, maximum integer, lease interval)
+returns table (organisation_id uuid, user_id text, memory_ids uuid[])
+language sql volatile security definer set search_path = public, pg_temp as $$
+    with chosen as (
+        select w.organisation_id, w.user_id, w.memory_id
+        from work w
+        where w.kind = wanted and w.available_at <= now()
+        order by w.available_at
+        limit maximum
+        for update skip locked
+    ),
+    leased as (
+        update work w
+        set available_at = now() + lease * power(2, least(w.attempts, 6)), attempts = w.attempts + 1
+        from chosen c
+        where w.organisation_id = c.organisation_id and w.user_id = c.user_id and w.memory_id = c.memory_id
+            and w.kind = wanted
+        returning w.organisation_id, w.user_id, w.memory_id
+    )
+    select organisation_id, user_id, array_agg(memory_id order by memory_id) from leased group by 1, 2 order by 1, 2
+$$;
+
+-- The key that a request names before anyone knows its organisation.
+create function find_key(wanted text) returns setof api_keys
+language sql stable security definer set search_path = public, pg_temp as $$
+    select * from api_keys where id = wanted order by created_at limit 1
+$$;
+
+-- Users whose rows are still being put into the shared indexes.
+create function users_to_index(maximum integer) returns table (organisation_id uuid, user_id text)
+language sql stable security definer set search_path = public, pg_temp as $$
+    select organisation_id, user_id from users where search_state = 'indexing' limit maximum
+$$;
+
+-- Forgets outcomes that nobody may ask for any more.
+create function purge_idempotency_keys(age interval, maximum integer) returns bigint
+language sql volatile security definer set search_path = public, pg_temp as $$
+    with expired as (
+        select organisation_id, user_id, key from idempotency_keys
+        where created_at < now() - age
+        order by created_at
+        limit maximum
+        for update skip locked
+    ),
+    purged as (
+        delete from idempotency_keys k using expired e
+        where k.organisation_id = e.organisation_id and k.user_id = e.user_id and k.key = e.key
+        returning 1
+    )
+    select count(*) from purged
+$$;
+
+revoke execute on function
+    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys
+    from public;
+grant execute on function
+    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys
+    to pronoia_app;
+
+-- The ids of up to `maximum` memories near the vector and up to `maximum` that share words, for the largest users.
+-- It runs as the owner: under row-level security full-text search cannot use its index, because `@@` may not see a row
+-- before the policy has. So the tenant is part of each query here, and is the one that the transaction stepped into.
+create function search_candidates(
+    person text, space text, query halfvec, words text, wanted_project text, wanted_tags jsonb, wanted_source text,
+    wanted_session text, wanted_agent text, after timestamptz, before timestamptz, wanted_metadata jsonb,
+    maximum integer
+) returns setof uuid
+language plpgsql volatile security definer set search_path = public, pg_temp as $$
+declare
+    tenant constant uuid := current_tenant();
+    found_near integer := 0;
+    indexed constant boolean := exists (
+        select from users u where u.organisation_id = tenant and u.user_id = person and u.search_state = 'indexed');
+    every_word constant tsquery := plainto_tsquery('english', words);
+    any_word constant tsquery := replace(every_word::text, '&', '|')::tsquery;
+    matches constant text :=
+        'organisation_id = $1 and user_id = $2 '
+        'and ($3 is null or project_id = $3) and ($4 is null or tags::jsonb @> $4) and ($5 is null or source = $5) '
+        'and ($6 is null or session_id = $6) and ($7 is null or agent_id = $7) '
+        'and ($8 is null or created_at > $8) and ($9 is null or created_at < $9) '
+        'and ($10 is null or metadata::jsonb @> $10)' || case when indexed then ' and approximate' else '' end;
+begin
+    -- Without it a scan of the shared index ends after its first rows, which may all belong to others.
+    perform set_config('hnsw.iterative_scan', 'strict_order', true),
+        set_config('hnsw.max_scan_tuples', '100000', true),
+        set_config('hnsw.ef_search', least(greatest(maximum, 40), 1000)::text, true);
+    if query is not null and indexed then
+        return query execute format(
+            'select id from memories where %1$s and embedding_space = $11 and vector_dims(embedding) = %2$s '
+            'order by (embedding::halfvec(%2$s)) <#> $12 limit $13', matches, vector_dims(query))
+        using tenant, person, wanted_project, wanted_tags, wanted_source, wanted_session, wanted_agent, after, before,
+            wanted_metadata, space, query, maximum;
+        get diagnostics found_near = row_count;
+    end if;
+    if query is not null and found_near < maximum then
+        -- Nobody else's rows are read here. The shared index may end before it has been everywhere, as when rows that
+        -- resemble each other lie far from all others; and where few rows match, reading these is the shorter way.
+        return query execute format(
+            'select id from (select id, embedding from memories '
+            'where %1$s and embedding_space = $11 and vector_dims(embedding) = %2$s offset 0) mine '
+            'order by (embedding::halfvec(%2$s)) <#> $12 limit $13', matches, vector_dims(query))
+        using tenant, person, wanted_project, wanted_tags, wanted_source, wanted_session, wanted_agent, after, before,
+            wanted_metadata, space, query, maximum;
+    end if;
+    if numnode(every_word) > 0 then
+        -- Ranking reads the text again, so only the newest of very many matches are ranked; and while a user is not
+        -- indexed yet, only the newest memories are looked at.
+        return query execute format(
+            'with matched as ('
+            '(select id, text from %1$s where %2$s and to_tsvector(''english'', text) @@ $11 order by id desc limit 500)'
+            ' union '
+            '(select id, text from %1$s where %2$s and to_tsvector(''english'', text) @@ $12 order by id desc limit 500)'
+            ') select id from matched '
+            'order by ts_rank_cd(to_tsvector(''english'', text), $12) desc, id desc limit $13',
+            case when indexed then 'memories' else
+                '(select * from memories where organisation_id = $1 and user_id = $2 order by id desc limit 2000) m'
+            end, matches)
+        using tenant, person, wanted_project, wanted_tags, wanted_source, wanted_session, wanted_agent, after, before,
+            wanted_metadata, every_word, any_word, maximum;
+    end if;
+end $$;
+
+revoke execute on function search_candidates from public;
+grant execute on function search_candidates to pronoia_app;

@@ -1,0 +1,90 @@
+"""Transactions. Each steps down to the role without rights, and nothing it sets outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, open_pool
+from pronoia.adapters.postgres.errors import translated_errors
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from uuid import UUID
+
+REPLICATION_WAIT = "SyncRepWaitForLSN"
+"""The function of PostgreSQL that waits for standbys, and warns when it was told to stop waiting."""
+
+
+class Database:
+    """A pool whose every use has a deadline, and the three kinds of transaction that are made on it."""
+
+    def __init__(self, pool: Pool, *, timeout_seconds: float, pooler: bool = False) -> None:
+        self._pool = pool
+        self._timeout_seconds = timeout_seconds
+        self._pooler = pooler
+
+    @classmethod
+    async def open(cls, url: str, *, connections: int, timeout_seconds: float, pooler: bool = False) -> Database:
+        """Open a migrated database. Raises StoreUnavailableError or ConfigurationError if it cannot be used."""
+        with translated_errors():
+            pool = await open_pool(url, connections=connections, timeout_seconds=timeout_seconds, pooler=pooler)
+        return cls(pool, timeout_seconds=timeout_seconds, pooler=pooler)
+
+    async def close(self) -> None:
+        """Close the connections, waiting for those in use no longer than one statement may take."""
+        try:
+            await asyncio.wait_for(self._pool.close(), self._timeout_seconds)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def check(self) -> None:
+        """Raise StoreUnavailableError if the database does not answer."""
+        async with self.writing(None):
+            pass
+
+    @asynccontextmanager
+    async def reading(self, organisation_id: UUID) -> AsyncGenerator[Connection]:
+        """Read one tenant in one consistent state."""
+        with translated_errors():
+            async with (
+                self._pool.acquire(timeout=self._timeout_seconds) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                await connection.execute(QUERIES["enter_tenant"], str(organisation_id))
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self, organisation_id: UUID | None) -> AsyncGenerator[Connection]:
+        """Write in one tenant; or in none, for the functions that work across tenants."""
+        async with self.durable() as connection:
+            await connection.execute(QUERIES["enter_tenant"], "" if organisation_id is None else str(organisation_id))
+            yield connection
+
+    @asynccontextmanager
+    async def durable(self, *, one_statement: bool = False) -> AsyncGenerator[Connection]:
+        """Write, and fail if the commit was not as durable as the server is configured to make it.
+
+        A wait for a standby that is cancelled is reported as a commit and a warning, not as an error. One statement
+        is a transaction by itself; behind a pooler it still needs a frame, which keeps it on one server process.
+        """
+        unsynchronised: list[LogMessage] = []
+
+        def hear(_: object, message: LogMessage) -> None:
+            if message.server_source_function == REPLICATION_WAIT:
+                unsynchronised.append(message)
+
+        framed = self._pooler or not one_statement
+        with translated_errors():
+            async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+                connection.add_log_listener(hear)
+                try:
+                    async with connection.transaction() if framed else nullcontext():
+                        yield connection
+                finally:
+                    connection.remove_log_listener(hear)
+        if unsynchronised:
+            raise StoreUnavailableError("The write was stored, but no standby has confirmed it.", retry_after=1)

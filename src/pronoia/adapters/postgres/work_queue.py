@@ -1,0 +1,69 @@
+"""WorkQueue on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.driver import halfvec
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.identifiers import Scope
+from pronoia.ports import PendingWork, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.records import Relationship, Vector
+    from pronoia.ports import WorkKind
+
+
+class PostgresWorkQueue:
+    """Hands out and closes the work that writing a memory left behind.
+
+    Only work that was claimed since it was last queued is closed: what a text meant before it was updated is dropped.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, kind: WorkKind, limit: int, lease_seconds: float) -> list[PendingWork]:
+        """Take up to `limit` memories' work for `lease_seconds`, twice as long for each earlier claim that failed."""
+        async with self._database.writing(None) as connection:
+            rows = await connection.fetch(QUERIES["claim_work"], kind.value, limit, lease_seconds)
+        return [PendingWork(Scope(row["organisation_id"], row["user_id"]), tuple(row["memory_ids"])) for row in rows]
+
+    async def finish_links(
+        self, scope: Scope, memory_ids: Sequence[UUID], relationships: Sequence[Relationship]
+    ) -> Written:
+        """Store relationships that were found, and close the work. The version moves only if one was new."""
+        return await self._finish(
+            scope,
+            "finish_links",
+            list(memory_ids),
+            [one.id for one in relationships],
+            [one.memory_id for one in relationships],
+            [one.related_memory_id for one in relationships],
+            [one.type.value for one in relationships],
+            [one.strength for one in relationships],
+            [one.explanation for one in relationships],
+            [one.created_at for one in relationships],
+        )
+
+    async def finish_vectors(self, scope: Scope, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
+        """Store vectors, close the work, and queue the memories to be linked by their vectors."""
+        return await self._finish(
+            scope,
+            "finish_vectors",
+            [memory_id for memory_id, _ in vectors],
+            [vector.space for _, vector in vectors],
+            [halfvec(vector.values) for _, vector in vectors],
+        )
+
+    async def _finish(self, scope: Scope, query: str, *columns: Sequence[object]) -> Written:
+        user = (scope.organisation_id, scope.user_id)
+        async with self._database.writing(scope.organisation_id) as connection:
+            version: int | None = await connection.fetchval(QUERIES["lock_user"], *user)
+            if version is None:
+                return Written(0)
+            return Written(await connection.fetchval(QUERIES[query], *user, version, *columns))

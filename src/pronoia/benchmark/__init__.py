@@ -1,0 +1,1 @@
+"""Measurements of quality on public data, through the real services."""

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import typer
+from typer.core import TyperGroup
+
+from pronoia.cli import doctor, export_memories, keys, migrate, serve
+from pronoia.cli.importing import command as import_memories
+from pronoia.cli.options import examples
+from pronoia.cli.output import log_to_standard_error, reported_errors
+
+
+class Commands(TyperGroup):
+    """Reports the errors of every command in one place."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # pyright: ignore[reportIncompatibleMethodOverride] - the base names a private class
+        """Run a command."""
+        with reported_errors():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=examples(
+        "pronoia serve --first-key                  # server, database, a key and a sample memory",
+        "pronoia keys create --user ada             # a key for one user",
+        "pronoia import notes.jsonl --user ada      # remember a file",
+        "pronoia doctor                             # is everything as it should be?",
+    ),
+)
+
+
+@app.callback()
+def prepare() -> None:
+    """Pronoia: a memory server for AI agents.
+
+    Every setting is also an environment variable PRONOIA_*; docs/configuration.md lists them.
+    """
+    log_to_standard_error()
+
+
+serve.register(app)
+keys.register(app)
+import_memories.register(app)
+export_memories.register(app)
+migrate.register(app)
+doctor.register(app)

@@ -1,0 +1,1 @@
+"""pronoia import: the formats, the batches, and the command."""

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import socket
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+import uvicorn
+
+from pronoia.adapters.postgres.embedded import EmbeddedPostgres
+from pronoia.adapters.postgres.folder_lock import FolderLock
+from pronoia.adapters.postgres.migrations import migrate
+from pronoia.cli.exit_codes import ExitCode
+from pronoia.cli.first_key import ensure_first_key, welcome
+from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
+from pronoia.cli.output import print_json, print_note
+from pronoia.config import Settings, to_environment
+from pronoia.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+WORKER_START_SECONDS = 30
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "serve",
+        epilog=examples(
+            "pronoia serve --first-key                 # with a key and a sample memory on the first start",
+            "pronoia serve --data /var/lib/pronoia --host 0.0.0.0 --port 80 --workers 4",
+            "pronoia serve --database-url postgresql://pronoia:secret@db.example/pronoia",
+        ),
+    )(serve)
+
+
+def serve(
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="0 takes a free one.  [default: 8080]")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")] = None,
+    first_key: Annotated[
+        bool, typer.Option("--first-key", help="If there is no key yet, make one and load a sample memory.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM; both stop it and its database within ten seconds."""
+    settings = settings_of(data, database_url, host=host, port=port, workers=workers)
+    with ExitStack() as stack:
+        stack.enter_context(_stoppable())
+        folder = Path(settings.data)
+        if first_key or not settings.database_url:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not settings.database_url:
+            stack.enter_context(_only_server(folder))
+        settings = msgspec.structs.replace(settings, port=_free_port(settings.host, settings.port))
+        url = stack.enter_context(_database(settings))
+        settings = msgspec.structs.replace(settings, database_url=url)
+        key = asyncio.run(ensure_first_key(settings, folder)) if first_key else None
+        _announce(settings, key, as_json=as_json)
+        _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    os.environ.update(to_environment(settings))
+    try:
+        _run_uvicorn(settings)
+    except SystemExit as stopped:
+        # uvicorn exits with codes of its own, of which 3 would read as a wrong setting.
+        raise typer.Exit(ExitCode.FAILURE if stopped.code else ExitCode.SUCCESS) from stopped
+
+
+def _run_uvicorn(settings: Settings) -> None:
+    uvicorn.run(
+        "pronoia.app:create",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
+        timeout_worker_healthcheck=WORKER_START_SECONDS,
+    )
+
+
+def _announce(settings: Settings, key: str | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"host": settings.host, "port": settings.port, "key": key})
+    elif key is not None:
+        typer.echo(welcome(key, settings.host, settings.port))
+    else:
+        print_note(f"Starting on {settings.host}:{settings.port}. For a key: pronoia keys create --user NAME")
+
+
+@contextmanager
+def _stoppable() -> Generator[None]:
+    """Let SIGTERM end this process as Ctrl-C does, through every cleanup.
+
+    uvicorn raises the signal that stopped it once more when it is done; without a handler that would kill us before
+    the database is stopped.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _only_server(folder: Path) -> Generator[None]:
+    lock = FolderLock(folder / "server.lock")
+    try:
+        if not lock.try_alone():
+            raise ConfigurationError(
+                f"A server already runs on {folder.resolve()}. Stop it first, or give this one another --data folder."
+            )
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _database(settings: Settings) -> Generator[str]:
+    """Hold the database across the event loops that come and go: ours to prepare it, uvicorn's to serve."""
+    if settings.database_url:
+        asyncio.run(_migrate(settings.database_direct_url or settings.database_url))
+        yield settings.database_url
+        return
+    server = EmbeddedPostgres(Path(settings.data))
+    try:
+        url = asyncio.run(server.start())
+        asyncio.run(_migrate(url))
+        yield url
+    finally:
+        # An impatient second Ctrl-C must not leave the database running.
+        ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        asyncio.run(server.stop())
+        signal.signal(signal.SIGINT, ignored)
+
+
+async def _migrate(url: str) -> None:
+    await migrate(url)
+
+
+def _free_port(host: str, port: int) -> int:
+    """Give the port, or for 0 a free one. Raises ConfigurationError if it cannot be listened on."""
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            return int(listener.getsockname()[1])
+    except OSError as error:
+        raise ConfigurationError(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Choose another --host or --port."
+        ) from error

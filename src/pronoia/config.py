@@ -1,0 +1,83 @@
+"""The only reader of the environment. Every setting is `PRONOIA_` and its name in capitals."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+
+from pronoia.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "PRONOIA_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may change. The description of each says what it costs."""
+
+    data: Annotated[str, Meta(description="Folder of the embedded PostgreSQL. Ignored with a database URL.")] = "data"
+    database_url: Annotated[
+        str, Meta(description="PostgreSQL to use instead of the embedded one: postgresql://user:password@host/name.")
+    ] = ""
+    database_pooler: Annotated[
+        bool, Meta(description="The URL leads to a transaction pooler: turns off prepared statements.")
+    ] = False
+    database_direct_url: Annotated[
+        str, Meta(description="A connection past the pooler, for LISTEN. Needed only with a transaction pooler.")
+    ] = ""
+    database_connections: Annotated[int, Meta(ge=2, le=200, description="Connections a process holds at most.")] = 10
+    database_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=300, description="Longest wait for a connection or a statement.")
+    ] = 10.0
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
+    workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1
+    working_set_bytes: Annotated[
+        int, Meta(ge=1 << 20, description="Memory for working sets in each process; the coldest users leave first.")
+    ] = 1 << 30
+    resident_limit: Annotated[
+        int, Meta(ge=0, description="Memories of a user above which SQL finds the candidates instead.")
+    ] = 50_000
+    maximum_text_length: Annotated[int, Meta(ge=1, le=1_000_000, description="Longest text of a memory.")] = 10_000
+    maximum_body_bytes: Annotated[int, Meta(ge=1024, description="Largest request body.")] = 1 << 20
+    request_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=600, description="Longest time a request may take, receiving included.")
+    ] = 30.0
+    shutdown_seconds: Annotated[float, Meta(gt=0, le=300, description="Longest wait for open requests at a stop.")] = (
+        8.0
+    )
+    cors_origins: Annotated[
+        str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
+    ] = ""
+    embedding_url: Annotated[
+        str, Meta(description="OpenAI-compatible endpoint, up to and with /v1. Empty uses the model in the package.")
+    ] = ""
+    embedding_model: Annotated[str, Meta(description="Model to ask the endpoint for.")] = ""
+    embedding_key: Annotated[str, Meta(description="Bearer token of the endpoint.")] = ""
+    embedding_dimensions: Annotated[
+        int, Meta(ge=0, le=4000, description="Numbers in a vector of the endpoint's model.")
+    ] = 0
+    embedding_timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="Longest wait for the endpoint.")] = 5.0
+    log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Read the environment; an override that is not None wins. Raises ConfigurationError naming the variable."""
+    source = os.environ if environment is None else environment
+    values: dict[str, object] = {
+        name: source[PREFIX + name.upper()] for name in Settings.__struct_fields__ if PREFIX + name.upper() in source
+    }
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"A setting is wrong: {error}. See docs/configuration.md.") from error
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Write settings as the variables that a child process reads them from."""
+    return {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}

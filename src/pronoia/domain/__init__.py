@@ -1,0 +1,1 @@
+"""What the server talks about: records, identifiers and errors. Standard library only."""

@@ -1,0 +1,84 @@
+"""What can go wrong, each error with its facts and a remedy. No HTTP here: each face has its own table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class PronoiaError(Exception):
+    """Base of everything the server raises on purpose.
+
+    `code` is the stable word for machines, `message` the sentence for people, `details` the facts.
+    """
+
+    code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, object] = details
+
+
+class InvalidInputError(PronoiaError):
+    """A value that the caller can correct. `details` names the `field` and, where there is one, its `limit`."""
+
+    code = "VALIDATION_ERROR"
+
+
+class MissingFieldError(InvalidInputError):
+    code = "MISSING_REQUIRED_FIELD"
+
+
+class TextLengthError(InvalidInputError):
+    code = "INVALID_TEXT_LENGTH"
+
+
+class NotFoundError(PronoiaError):
+    """Unknown, or not the caller's: the two are indistinguishable on purpose."""
+
+    code = "RESOURCE_NOT_FOUND"
+
+
+class MissingCredentialError(PronoiaError):
+    code = "MISSING_API_KEY"
+
+
+class InvalidCredentialError(PronoiaError):
+    code = "INVALID_API_KEY"
+
+
+class ForbiddenError(PronoiaError):
+    code = "FORBIDDEN"
+
+
+class IdempotencyConflictError(PronoiaError):
+    """The same Idempotency-Key came with another request."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+
+class PayloadTooLargeError(PronoiaError):
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class UnavailableError(PronoiaError):
+    """A part the request needs does not answer now. `details` may hold `retry_after` in seconds."""
+
+    code = "SERVICE_UNAVAILABLE"
+
+
+class StoreUnavailableError(UnavailableError):
+    code = "DATABASE_CONNECTION_FAILED"
+
+
+class EmbeddingUnavailableError(UnavailableError):
+    code = "EMBEDDING_UNAVAILABLE"
+
+
+class ConfigurationError(PronoiaError):
+    """The operator has to change a setting; the message says which and how."""
+
+    code = "CONFIGURATION_ERROR"

@@ -1,0 +1,162 @@
+"""The outermost layer of every request: identity, size, time, headers, and the last answer to a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pronoia.domain.errors import PayloadTooLargeError, PronoiaError, UnavailableError
+from pronoia.faces.http.errors import RequestTimeoutError, error_answer
+
+if TYPE_CHECKING:
+    from litestar.types import (
+        ASGIApp,
+        HTTPReceiveMessage,
+        HTTPRequestEvent,
+        HTTPResponseStartEvent,
+        HTTPScope,
+        Message,
+        Receive,
+        Scope,
+        Send,
+        WebSocketReceiveMessage,
+    )
+
+    from pronoia.config import Settings
+
+DRAINED_LIMITS = 8
+"""How many times the limit is still read and thrown away, so that a client gets to read its 413."""
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+SECURITY_HEADERS = (
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"origin-agent-cluster", b"?1"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-dns-prefetch-control", b"off"),
+    (b"x-download-options", b"noopen"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"x-permitted-cross-domain-policies", b"none"),
+    (b"x-xss-protection", b"0"),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class ClientGoneError(Exception):
+    """The client hung up before its request was complete."""
+
+
+class Boundary:
+    """Wraps the application. What passes through has an id and a whole body of bounded size, and ends in time."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._maximum_body_bytes = settings.maximum_body_bytes
+        self._timeout_seconds = settings.request_timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, _request_id(scope))
+        scope.setdefault("state", {})["request_id"] = answer.request_id
+        try:
+            await self._within_time(scope, receive, answer)
+        except ClientGoneError:
+            return
+        except PronoiaError as error:
+            await answer.fail(error)
+        except Exception:  # the process edge: whatever else goes wrong ends this request only
+            log.exception("request.failed", request_id=answer.request_id, method=scope["method"])
+            await answer.fail(PronoiaError("Something went wrong here. Quote the request id to the operator."))
+
+    async def _within_time(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
+        received = False
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                body = await self._read(scope, receive)
+                received = True
+                await self._app(scope, _replay(body, receive), answer.send)
+        except TimeoutError as error:
+            if not received:
+                raise RequestTimeoutError("The request did not arrive in time.", limit=self._timeout_seconds) from error
+            raise UnavailableError("The answer took too long. Try again.") from error
+
+    async def _read(self, scope: HTTPScope, receive: Receive) -> bytes:
+        limit = self._maximum_body_bytes
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if announced.isdigit() and int(announced) > limit * DRAINED_LIMITS:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientGoneError
+            chunk = message["body"]
+            size += len(chunk)
+            if size <= limit:
+                chunks.append(chunk)
+            elif size > limit * DRAINED_LIMITS:
+                break
+            more = message["more_body"]
+        if size > limit:
+            raise self._too_large()
+        return b"".join(chunks)
+
+    def _too_large(self) -> PayloadTooLargeError:
+        limit = self._maximum_body_bytes
+        return PayloadTooLargeError(f"The body may have {limit} bytes.", field="body", limit=limit)
+
+
+class _Answer:
+    """Sends one answer, with the headers that every answer carries."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.request_id = request_id
+        self._send = send
+        self._started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            own = (b"x-request-id", self.request_id.encode())
+            message["headers"] = [*message.get("headers", ()), own, *SECURITY_HEADERS]
+        await self._send(message)
+
+    async def fail(self, error: PronoiaError) -> None:
+        """Answer with an error, unless an answer has begun: then there is nothing left to say."""
+        if self._started:
+            return
+        answer = error_answer(error, self.request_id)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+        start: HTTPResponseStartEvent = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        await self.send(start)
+        await self.send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replayed() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        event: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
+        return event
+
+    return replayed
+
+
+def _request_id(scope: HTTPScope) -> str:
+    sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    return sent if REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())

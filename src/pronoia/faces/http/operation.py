@@ -1,0 +1,164 @@
+"""An operation is one method on one path: what it takes, what it gives, who may call it, and the code behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from pronoia.domain.errors import NotFoundError
+from pronoia.faces.http import admission
+from pronoia.faces.http.decoding import convert_query, decode_json, read_query
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from pronoia.config import Settings
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import ApiKey, Idempotency, Permission
+    from pronoia.services.services import Services
+
+
+class Nothing(msgspec.Struct):
+    """No body, or no query."""
+
+
+Query = TypeVar("Query")
+Body = TypeVar("Body")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every operation may use."""
+
+    services: Services
+    settings: Settings
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    key: ApiKey
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Query, Body]):
+    """One request, admitted and decoded."""
+
+    surroundings: Surroundings
+    caller: Caller | None
+    query: Query
+    body: Body
+    path: Mapping[str, str]
+    minimum_version: int | None
+    idempotency: Idempotency | None
+
+    @property
+    def services(self) -> Services:
+        return self.surroundings.services
+
+    @property
+    def key(self) -> ApiKey:
+        return self._admitted.key
+
+    @property
+    def scope(self) -> Scope:
+        return self._admitted.scope
+
+    def identifier(self, name: str) -> UUID:
+        """Read an id off the path. What is no UUID is the id of nothing."""
+        try:
+            return UUID(self.path[name])
+        except ValueError as error:
+            raise NotFoundError("There is nothing with this id.") from error
+
+    @property
+    def _admitted(self) -> Caller:
+        if self.caller is None:
+            raise RuntimeError("An operation without a permission has no caller.")
+        return self.caller
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`version` is the user's memory version that the answer reflects."""
+
+    body: object
+    version: int | None = None
+    status: int | None = None
+    """None means the operation's own."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Query, Body]):
+    """`permission` None means that nobody is asked who they are."""
+
+    method: str
+    path: str
+    """With parameters as {name}."""
+    summary: str
+    handle: Callable[[Call[Query, Body]], Awaitable[Answer]]
+    answer: Any
+    """The type of the answer's body, for the documentation."""
+    permission: Permission | None
+    query: type[Query]
+    body: type[Body]
+    status: int = 200
+
+
+AnyOperation = Operation[Any, Any]
+
+
+def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandler:
+    """Make the handler that admits, decodes, calls and encodes."""
+    decoder = msgspec.json.Decoder(operation.body)
+
+    async def respond(request: Request[Any, Any, Any]) -> Response[bytes]:
+        raw = await request.body() if operation.body is not Nothing else b""
+        answer = await operation.handle(await _call(operation, surroundings, request, decoder, raw))
+        headers = dict(answer.headers)
+        if answer.version is not None:
+            headers["x-memory-version"] = str(answer.version)
+        content = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+        return Response(
+            content, status_code=answer.status or operation.status, headers=headers, media_type=answer.media_type
+        )
+
+    path = operation.path.replace("}", ":str}")
+    return HTTPRouteHandler(path, http_method=operation.method, status_code=operation.status)(respond)  # pyright: ignore[reportArgumentType]
+
+
+async def _call(
+    operation: AnyOperation,
+    surroundings: Surroundings,
+    request: Request[Any, Any, Any],
+    decoder: msgspec.json.Decoder[Any],
+    raw: bytes,
+) -> Call[Any, Any]:
+    headers = request.headers
+    key = None
+    if operation.permission is not None:
+        key = await admission.authenticate(headers, surroundings.services.keys, operation.permission)
+    values = read_query(request.scope["query_string"])
+    body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
+    caller = None
+    if key is not None:
+        names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
+        caller = Caller(key, admission.resolve_scope(key, names))
+    return Call(
+        surroundings=surroundings,
+        caller=caller,
+        query=convert_query(values, operation.query),
+        body=body,
+        path=request.path_params,
+        minimum_version=admission.minimum_version(headers),
+        idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
+    )

@@ -1,0 +1,83 @@
+"""Arrays that grow. Growing makes a new buffer, so that a view taken before stays as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+SMALLEST = 16
+
+
+class Column(Generic[Scalar]):
+    """A growable array of one number, or one row of `width` numbers, an entry."""
+
+    def __init__(self, kind: DTypeLike, width: int = 0) -> None:
+        self._shape = (width,) if width else ()
+        self._buffer: NDArray[Any] = np.zeros((SMALLEST, *self._shape), dtype=kind)
+        self._size = 0
+
+    @property
+    def values(self) -> NDArray[Scalar]:
+        """View the entries there are now; writing to it writes the column."""
+        return self._buffer[: self._size]
+
+    @property
+    def nbytes(self) -> int:
+        return self._buffer.nbytes
+
+    def extend(self, values: NDArray[Any] | Sequence[float]) -> None:
+        """Append entries."""
+        added = np.asarray(values, dtype=self._buffer.dtype)
+        needed = self._size + len(added)
+        if needed > len(self._buffer):
+            grown = np.zeros((max(needed, 2 * len(self._buffer)), *self._shape), dtype=self._buffer.dtype)
+            grown[: self._size] = self._buffer[: self._size]
+            self._buffer = grown
+        self._buffer[self._size : needed] = added
+        self._size = needed
+
+
+class Categories:
+    """A column of names from a small set, kept as codes; -1 is no name."""
+
+    def __init__(self) -> None:
+        self._codes: Column[np.int32] = Column(np.int32)
+        self.names: list[str] = []
+        self._known: dict[str, int] = {}
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        return self._codes.values
+
+    @property
+    def nbytes(self) -> int:
+        return self._codes.nbytes + 128 * len(self.names)
+
+    def extend(self, names: Sequence[str | None]) -> None:
+        """Append names."""
+        self._codes.extend(np.fromiter((self._code(name) for name in names), dtype=np.int32, count=len(names)))
+
+    def name(self, row: int) -> str | None:
+        """Give the name at a row."""
+        code = int(self.codes[row])
+        return None if code < 0 else self.names[code]
+
+    def code(self, name: str) -> int:
+        """Give the code of a name, or -2, which no row has, for one never seen."""
+        return self._known.get(name, -2)
+
+    def _code(self, name: str | None) -> int:
+        if name is None:
+            return -1
+        code = self._known.get(name)
+        if code is None:
+            code = self._known[name] = len(self.names)
+            self.names.append(name)
+        return code

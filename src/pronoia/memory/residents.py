@@ -1,0 +1,148 @@
+"""Which users' working sets are in this process, and whether they are current."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pronoia.domain.errors import InvalidInputError
+from pronoia.memory.working_set import WorkingSet
+from pronoia.ports import UserState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.ports import MemoryStore, Snapshot
+
+NEVER_REACHED = 1 << 62
+"""A version that keeps a set stale: it was being read while changes may have gone unheard."""
+
+
+@dataclass(slots=True)
+class _Resident:
+    working_set: WorkingSet
+    known_version: int = 0
+    """The highest version this process has heard of; above the set's own, the set is stale."""
+    known_activity: int = 0
+
+    @property
+    def is_stale(self) -> bool:
+        return self.known_version > self.working_set.version or self.known_activity > self.working_set.activity
+
+
+class Residents:
+    """Loads working sets once, keeps them current, and lets the coldest go when they take too many bytes."""
+
+    def __init__(
+        self, store: MemoryStore, *, space: str, dimensions: int, budget_bytes: int, resident_limit: int
+    ) -> None:
+        self._store = store
+        self._space = space
+        self._dimensions = dimensions
+        self._budget_bytes = budget_bytes
+        self._resident_limit = resident_limit
+        self._residents: OrderedDict[bytes, _Resident] = OrderedDict()
+        self._loading: dict[bytes, asyncio.Task[WorkingSet | None]] = {}
+        self._heard_while_loading: dict[bytes, _Resident] = {}
+
+    async def get(self, scope: Scope, minimum_version: int | None = None) -> WorkingSet | None:
+        """Give a user's current working set, or None if the user is too large for one.
+
+        Raises InvalidInputError if the store has not reached `minimum_version`.
+        """
+        digest = scope.digest
+        resident = self._residents.get(digest)
+        if resident is not None and not resident.is_stale and (minimum_version or 0) <= resident.working_set.version:
+            self._residents.move_to_end(digest)
+            return resident.working_set
+        task = self._loading.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._load(scope, digest))
+            self._loading[digest] = task
+            task.add_done_callback(lambda _: self._loading.pop(digest, None))
+        # The leader runs in its own task: a caller who leaves must not fail those who wait with it.
+        working_set = await asyncio.shield(task)
+        if working_set is not None and (minimum_version or 0) > working_set.version:
+            raise InvalidInputError(
+                f"X-Memory-Version {minimum_version} is ahead of the stored version {working_set.version}.",
+                field="X-Memory-Version",
+                limit=working_set.version,
+            )
+        return working_set
+
+    def apply(self, scope: Scope, snapshot: Snapshot) -> None:
+        """Take over what this process just wrote. After a gap the next read fetches what is missing."""
+        resident = self._residents.get(scope.digest)
+        if resident is None:
+            self.heard(scope.digest, snapshot.version, 0)
+            return
+        if snapshot.version == resident.working_set.version + 1:
+            resident.working_set.apply(snapshot)
+        resident.known_version = max(resident.known_version, snapshot.version)
+        if resident.working_set.count > self._resident_limit * 1.1:
+            self.forget(scope)
+
+    def used(self, scope: Scope, memory_id: UUID, at: datetime) -> None:
+        """Count a use at once."""
+        resident = self._residents.get(scope.digest)
+        if resident is not None:
+            row = resident.working_set.row_of(memory_id)
+            if row is not None:
+                resident.working_set.record_access(row, at.timestamp())
+
+    def flushed(self, scope: Scope, activity: int) -> None:
+        """Note that this process's own uses are in the log."""
+        resident = self._residents.get(scope.digest)
+        if resident is not None:
+            resident.working_set.activity = max(resident.working_set.activity, activity)
+
+    def heard(self, digest: bytes, version: int, activity: int) -> None:
+        """Note that another process changed a user's memory."""
+        resident = self._residents.get(digest) or self._heard_while_loading.get(digest)
+        if resident is not None:
+            resident.known_version = max(resident.known_version, version)
+            resident.known_activity = max(resident.known_activity, activity)
+
+    def lost(self) -> None:
+        """Drop everything: a change may have gone unheard."""
+        self._residents.clear()
+        for resident in self._heard_while_loading.values():
+            resident.known_version = NEVER_REACHED
+
+    def forget(self, scope: Scope) -> None:
+        """Drop one user."""
+        self._residents.pop(scope.digest, None)
+
+    async def _load(self, scope: Scope, digest: bytes) -> WorkingSet | None:
+        resident = self._residents.get(digest)
+        if resident is None:
+            state = await self._store.state(scope)
+            if state.memory_count > self._resident_limit:
+                return None
+            resident = _Resident(WorkingSet(scope, self._space, self._dimensions))
+            self._heard_while_loading[digest] = resident
+            try:
+                resident.working_set.apply(await self._store.load(scope, self._space, None))
+            finally:
+                del self._heard_while_loading[digest]
+        else:
+            held = resident.working_set
+            since = UserState(held.version, held.activity, held.count)
+            held.apply(await self._store.load(scope, self._space, since))
+            # What was heard is now there, or never was: a notice of a rolled back write must not reload for ever.
+            resident.known_version = min(resident.known_version, held.version)
+            resident.known_activity = min(resident.known_activity, held.activity)
+        self._residents[digest] = resident
+        self._residents.move_to_end(digest)
+        self._make_room()
+        return resident.working_set
+
+    def _make_room(self) -> None:
+        total = sum(resident.working_set.nbytes for resident in self._residents.values())
+        while total > self._budget_bytes and len(self._residents) > 1:
+            _, coldest = self._residents.popitem(last=False)
+            total -= coldest.working_set.nbytes

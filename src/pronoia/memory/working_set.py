@@ -1,0 +1,328 @@
+"""One user's memory, columnar, in this process."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+import numpy as np
+
+from pronoia.domain.records import Memory
+from pronoia.memory.columns import Categories, Column
+from pronoia.memory.lexicon import Lexicon
+from pronoia.memory.links import Links
+from pronoia.memory.sessions import neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Filters
+    from pronoia.ports import MemoryColumns, Snapshot, UsageColumns
+
+HALF_HEADER = 2
+"""Halves that precede the numbers when PostgreSQL sends a halfvec: its length, and a zero."""
+OVERHEAD_OF_A_MEMORY = 400
+"""Bytes of Python objects a memory takes beside its columns, measured with 200-character texts."""
+
+
+class WorkingSet:
+    """Rows are never reused or moved: a changed memory gets a new row and its old one dies.
+
+    A reader in another thread that took `size` and the arrays before therefore stays right.
+    """
+
+    def __init__(self, scope: Scope, space: str, dimensions: int) -> None:
+        self.scope = scope
+        self.space = space
+        self.dimensions = dimensions
+        self._clear()
+
+    def _clear(self) -> None:
+        self.version = 0
+        self.activity = 0
+        self._ids: list[UUID] = []
+        self._rows: dict[UUID, int] = {}
+        self._alive: Column[np.bool_] = Column(np.bool_)
+        self._embedded: Column[np.bool_] = Column(np.bool_)
+        self._vectors: Column[np.float32] = Column(np.float32, self.dimensions)
+        self._created_at: Column[np.float64] = Column(np.float64)
+        self._updated_at: Column[np.float64] = Column(np.float64)
+        self._occurred_at: Column[np.float64] = Column(np.float64)
+        self._usage_count: Column[np.int32] = Column(np.int32)
+        self._last_accessed: Column[np.float64] = Column(np.float64)
+        self._helpfulness: Column[np.float32] = Column(np.float32)
+        self._asks: Column[np.bool_] = Column(np.bool_)
+        self._texts: list[str] = []
+        self._tags: list[str] = []
+        self._metadata: list[str] = []
+        self._duplicate_of: list[UUID | None] = []
+        self._has_occurred: list[bool] = []
+        self.sources = Categories()
+        self.projects = Categories()
+        self.sessions = Categories()
+        self.agents = Categories()
+        self.speakers = Categories()
+        self.lexicon = Lexicon()
+        self.links = Links()
+        self._text_bytes = 0
+        self._neighbours: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
+
+    @property
+    def size(self) -> int:
+        """Rows, dead ones included."""
+        return len(self._ids)
+
+    @property
+    def count(self) -> int:
+        """Memories."""
+        return len(self._rows)
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        return self._alive.values
+
+    @property
+    def embedded(self) -> NDArray[np.bool_]:
+        return self._embedded.values
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """Unit rows (n, dimensions); zeros where there is no vector."""
+        return self._vectors.values
+
+    @property
+    def created_at(self) -> NDArray[np.float64]:
+        return self._created_at.values
+
+    @property
+    def updated_at(self) -> NDArray[np.float64]:
+        return self._updated_at.values
+
+    @property
+    def occurred_at(self) -> NDArray[np.float64]:
+        """When it happened, or where nobody said, when it was stored."""
+        return self._occurred_at.values
+
+    @property
+    def usage_count(self) -> NDArray[np.int32]:
+        return self._usage_count.values
+
+    @property
+    def last_accessed(self) -> NDArray[np.float64]:
+        """Seconds since the epoch; NaN for never."""
+        return self._last_accessed.values
+
+    @property
+    def helpfulness(self) -> NDArray[np.float32]:
+        return self._helpfulness.values
+
+    @property
+    def asks(self) -> NDArray[np.bool_]:
+        """Whether the text ends with a question mark."""
+        return self._asks.values
+
+    @property
+    def previous(self) -> NDArray[np.int32]:
+        """Row before, in the same session; -1 for none."""
+        return self._session_order()[0]
+
+    @property
+    def following(self) -> NDArray[np.int32]:
+        """Row after, in the same session; -1 for none."""
+        return self._session_order()[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Estimate what the set holds, in bytes."""
+        columns = (
+            self._vectors, self._alive, self._embedded, self._created_at, self._updated_at, self._occurred_at,
+            self._usage_count, self._last_accessed, self._helpfulness, self._asks,
+        )  # fmt: skip
+        names = (self.sources, self.projects, self.sessions, self.agents, self.speakers)
+        return (
+            sum(column.nbytes for column in columns)
+            + sum(column.nbytes for column in names)
+            + self.lexicon.nbytes
+            + self.links.nbytes
+            + self._text_bytes
+            + OVERHEAD_OF_A_MEMORY * self.size
+        )
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Take over a snapshot: a complete one replaces all, any other what changed. Older ones do nothing."""
+        if snapshot.complete:
+            self._clear()
+        elif snapshot.version < self.version:
+            return
+        for memory_id in snapshot.removed_memories:
+            self._kill(memory_id)
+            self.links.remove_memory(memory_id)
+        for relationship_id in snapshot.removed_relationships:
+            self.links.remove(relationship_id)
+        self._append(snapshot.memories)
+        self._count(snapshot.usage)
+        for relationship in snapshot.relationships:
+            self.links.add(relationship)
+        self.version = max(self.version, snapshot.version)
+        self.activity = max(self.activity, snapshot.activity)
+
+    def row_of(self, memory_id: UUID) -> int | None:
+        """Find the living row of a memory."""
+        return self._rows.get(memory_id)
+
+    def ids(self, rows: Iterable[int]) -> list[UUID]:
+        return [self._ids[row] for row in rows]
+
+    def text(self, row: int) -> str:
+        return self._texts[row]
+
+    def memory(self, row: int) -> Memory:
+        """Render a row as a record."""
+        used = float(self.last_accessed[row])
+        return Memory(
+            id=self._ids[row],
+            user_id=self.scope.user_id,
+            text=self._texts[row],
+            source=self.sources.name(row) or "",
+            project_id=self.projects.name(row) or "",
+            tags=tuple(self.tags(row)),
+            metadata=self._metadata[row],
+            session_id=self.sessions.name(row),
+            agent_id=self.agents.name(row),
+            speaker=self.speakers.name(row),
+            occurred_at=_time(float(self.occurred_at[row])) if self._has_occurred[row] else None,
+            created_at=_time(float(self.created_at[row])),
+            updated_at=_time(float(self.updated_at[row])),
+            duplicate_of=self._duplicate_of[row],
+            usage_count=int(self.usage_count[row]),
+            last_accessed=None if np.isnan(used) else _time(used),
+            helpfulness_score=round(float(self.helpfulness[row]), 6),
+        )
+
+    def tags(self, row: int) -> list[str]:
+        encoded = self._tags[row]
+        return [] if encoded == "[]" else msgspec.json.decode(encoded, type=list[str])
+
+    def matching(self, filters: Filters) -> NDArray[np.bool_]:
+        """Mark living rows that meet all conditions; bool (n,)."""
+        mask = self.alive.copy()
+        for wanted, column in (
+            (filters.project_id, self.projects),
+            (filters.source, self.sources),
+            (filters.session_id, self.sessions),
+            (filters.agent_id, self.agents),
+        ):
+            if wanted is not None:
+                mask &= column.codes == column.code(wanted)
+        if filters.created_after is not None:
+            mask &= self.created_at >= filters.created_after.timestamp()
+        if filters.created_before is not None:
+            mask &= self.created_at < filters.created_before.timestamp()
+        if filters.tags or filters.metadata:
+            for row in np.flatnonzero(mask).tolist():
+                mask[row] = self._has(row, filters)
+        return mask
+
+    def similarities(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the cosine of each row with a unit vector; 0 where there is no vector; float32 (n,)."""
+        return self.vectors @ vector
+
+    def record_access(self, row: int, at: float) -> None:
+        """Count a use before the log has it."""
+        self.usage_count[row] += 1
+        self.last_accessed[row] = at
+
+    def _has(self, row: int, filters: Filters) -> bool:
+        if filters.tags and not set(filters.tags) <= set(self.tags(row)):
+            return False
+        if not filters.metadata:
+            return True
+        metadata = msgspec.json.decode(self._metadata[row], type=dict[str, object])
+        return all(key in metadata and _equal(metadata[key], value) for key, value in filters.metadata.items())
+
+    def _session_order(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        order = self._neighbours
+        if order is None or len(order[0]) != self.size:
+            order = neighbours(self.sessions.codes, self.occurred_at, self.alive)
+            self._neighbours = order
+        return order
+
+    def _kill(self, memory_id: UUID) -> int | None:
+        row = self._rows.pop(memory_id, None)
+        if row is not None:
+            self.alive[row] = False
+            self._neighbours = None
+        return row
+
+    def _append(self, columns: MemoryColumns) -> None:
+        count = len(columns.texts)
+        if not count:
+            return
+        first = self.size
+        ids = [UUID(bytes=columns.ids[at : at + 16]) for at in range(0, 16 * count, 16)]
+        replaced = [self._kill(memory_id) for memory_id in ids]
+        self._ids.extend(ids)
+        self._rows.update(zip(ids, range(first, first + count), strict=True))
+        self._append_vectors(columns)
+        self.lexicon.extend(np.frombuffer(columns.terms, dtype="<u4"), np.array(columns.term_counts, dtype=np.int64))
+        created = np.array(columns.created_at)
+        occurred = np.array([np.nan if at is None else at for at in columns.occurred_at], dtype=np.float64)
+        self._alive.extend(np.ones(count, dtype=np.bool_))
+        self._created_at.extend(created)
+        self._updated_at.extend(columns.updated_at)
+        self._occurred_at.extend(np.where(np.isnan(occurred), created, occurred))
+        self._has_occurred.extend(at is not None for at in columns.occurred_at)
+        self._usage_count.extend(np.zeros(count, dtype=np.int32))
+        self._last_accessed.extend(np.full(count, np.nan))
+        self._helpfulness.extend(np.full(count, 0.5, dtype=np.float32))
+        self._asks.extend(np.array([text.rstrip().endswith("?") for text in columns.texts], dtype=np.bool_))
+        self._texts.extend(columns.texts)
+        self._tags.extend(columns.tags)
+        self._metadata.extend(columns.metadata)
+        self._duplicate_of.extend(columns.duplicate_of)
+        self._text_bytes += sum(map(len, columns.texts)) + sum(map(len, columns.metadata))
+        self.sources.extend(columns.sources)
+        self.projects.extend(columns.project_ids)
+        self.sessions.extend(columns.session_ids)
+        self.agents.extend(columns.agent_ids)
+        self.speakers.extend(columns.speakers)
+        self._keep_counts(first, replaced)
+
+    def _append_vectors(self, columns: MemoryColumns) -> None:
+        embedded = np.array(columns.embedded, dtype=np.bool_)
+        vectors = np.zeros((len(embedded), self.dimensions), dtype=np.float32)
+        if embedded.any():
+            halves = np.frombuffer(columns.vectors, dtype=">f2").reshape(-1, HALF_HEADER + self.dimensions)
+            vectors[embedded] = halves[:, HALF_HEADER:]
+        self._embedded.extend(embedded)
+        self._vectors.extend(vectors)
+
+    def _keep_counts(self, first: int, replaced: Sequence[int | None]) -> None:
+        for offset, old in enumerate(replaced):
+            if old is not None:
+                self.usage_count[first + offset] = self.usage_count[old]
+                self.last_accessed[first + offset] = self.last_accessed[old]
+                self.helpfulness[first + offset] = self.helpfulness[old]
+
+    def _count(self, usage: UsageColumns) -> None:
+        for at, memory_id in enumerate(usage.ids):
+            row = self._rows.get(memory_id)
+            if row is not None:
+                accessed = usage.last_accessed[at]
+                self.usage_count[row] = usage.usage_count[at]
+                self.last_accessed[row] = np.nan if accessed is None else accessed
+                self.helpfulness[row] = usage.helpfulness[at]
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _equal(stored: object, wanted: object) -> bool:
+    """Compare JSON scalars: true is not 1, and 1 is 1.0."""
+    return stored == wanted and isinstance(stored, bool) == isinstance(wanted, bool)

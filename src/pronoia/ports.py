@@ -1,0 +1,280 @@
+"""What the inside asks of the outside: small protocols, and the records that cross them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID  # noqa: TC003 - outcomes of writes are decoded by their annotations
+
+from pronoia.domain.records import Memory, Relationship  # noqa: TC001 - outcomes of writes are decoded by them
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import (
+        Access,
+        ApiKey,
+        Feedback,
+        Filters,
+        Idempotency,
+        MemoryChanges,
+        NewMemory,
+        Revision,
+        Vector,
+    )
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Give the current time, aware and in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that never go backwards."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors of one space."""
+
+    @property
+    def space(self) -> str:
+        """Name model, size and version of the space; vectors of two spaces never meet."""
+        ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Embed texts in order. Raises EmbeddingUnavailableError; never returns fewer, or a non-finite number."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class MemoryColumns:
+    """n memories by column, in the order of their ids. Times are seconds since the epoch."""
+
+    ids: bytes = b""
+    """16 bytes a memory."""
+    vectors: bytes = b""
+    """Big-endian IEEE half floats of the memories in `embedded`, as PostgreSQL sends a halfvec, headers included."""
+    embedded: list[bool] = field(default_factory=list[bool])
+    """Whether the memory has a vector in the space that was asked for."""
+    terms: bytes = b""
+    term_counts: list[int] = field(default_factory=list[int])
+    """Words a memory has in `terms`."""
+    texts: list[str] = field(default_factory=list[str])
+    sources: list[str] = field(default_factory=list[str])
+    project_ids: list[str] = field(default_factory=list[str])
+    tags: list[str] = field(default_factory=list[str])
+    """A JSON array of strings each."""
+    metadata: list[str] = field(default_factory=list[str])
+    """A JSON object each."""
+    session_ids: list[str | None] = field(default_factory=list["str | None"])
+    agent_ids: list[str | None] = field(default_factory=list["str | None"])
+    speakers: list[str | None] = field(default_factory=list["str | None"])
+    occurred_at: list[float | None] = field(default_factory=list["float | None"])
+    created_at: list[float] = field(default_factory=list[float])
+    updated_at: list[float] = field(default_factory=list[float])
+    duplicate_of: list[UUID | None] = field(default_factory=list["UUID | None"])
+
+
+@dataclass(slots=True)
+class UsageColumns:
+    """What is counted about a memory that was ever used or judged; absolute values."""
+
+    ids: list[UUID] = field(default_factory=list["UUID"])
+    usage_count: list[int] = field(default_factory=list[int])
+    last_accessed: list[float | None] = field(default_factory=list["float | None"])
+    helpfulness: list[float] = field(default_factory=list[float])
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One user's memory as of `version` (writes) and `activity` (uses), read in one consistent transaction.
+
+    A complete snapshot replaces all that is held; any other holds only what changed after the versions asked for.
+    """
+
+    version: int
+    activity: int
+    complete: bool
+    memories: MemoryColumns
+    usage: UsageColumns
+    relationships: list[Relationship]
+    removed_memories: list[UUID]
+    removed_relationships: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """What is known about a user without reading their memory."""
+
+    version: int
+    activity: int
+    memory_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome of a write: the user's version after it, and the memories as they now are."""
+
+    version: int
+    memories: tuple[Memory, ...] = ()
+    replayed: bool = False
+    """True if an Idempotency-Key had already done this; nothing was changed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The outcome of a feedback."""
+
+    version: int
+    memory_id: UUID
+    helpfulness_score: float
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The outcome of writing or removing a relationship."""
+
+    version: int
+    relationship: Relationship
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The outcome of forgetting a user."""
+
+    version: int
+    memories: int
+    replayed: bool = False
+
+
+class MemoryStore(Protocol):
+    """The truth about memories. Every call runs under one tenant and every write is durable when it returns.
+
+    Writes raise IdempotencyConflictError if the key was used for another request, NotFoundError for ids that the
+    user does not own, StoreUnavailableError if the database does not answer in time. With an idempotency key that
+    was used for the same request they change nothing and return the first outcome with `replayed` set.
+    """
+
+    async def add(self, scope: Scope, memories: Sequence[NewMemory], idempotency: Idempotency | None) -> Written:
+        """Store memories; one whose text the user already has comes back with `duplicate_of` set."""
+        ...
+
+    async def update(
+        self, scope: Scope, memory_id: UUID, changes: MemoryChanges, at: datetime, idempotency: Idempotency | None
+    ) -> Written: ...
+
+    async def delete(self, scope: Scope, memory_id: UUID, at: datetime, idempotency: Idempotency | None) -> Written:
+        """Delete a memory and all that was derived from it. The outcome carries no memories."""
+        ...
+
+    async def forget(self, scope: Scope, idempotency: Idempotency | None) -> Forgotten:
+        """Delete everything that is held about a user."""
+        ...
+
+    async def judge(
+        self, scope: Scope, memory_id: UUID, feedback: Feedback, idempotency: Idempotency | None
+    ) -> Judged: ...
+
+    async def relate(self, scope: Scope, relationship: Relationship, idempotency: Idempotency | None) -> Related:
+        """Write a relationship; one of the same pair and type is replaced."""
+        ...
+
+    async def unrelate(self, scope: Scope, relationship_id: UUID, idempotency: Idempotency | None) -> Related: ...
+
+    async def state(self, scope: Scope) -> UserState:
+        """Give zeros for a user who has never written."""
+        ...
+
+    async def load(self, scope: Scope, space: str, since: UserState | None) -> Snapshot:
+        """Read a user's memory, or what changed after `since`."""
+        ...
+
+    async def candidates(
+        self, scope: Scope, space: str, vector: Vector | None, words: str, filters: Filters, limit: int
+    ) -> Snapshot:
+        """Read up to `limit` memories near the vector and up to `limit` that share words: for the largest users."""
+        ...
+
+    async def memory(self, scope: Scope, memory_id: UUID) -> Memory: ...
+
+    async def page(
+        self, scope: Scope, filters: Filters, before: UUID | None, offset: int, limit: int
+    ) -> tuple[list[Memory], int]:
+        """List newest first, and count all that match: for the largest users."""
+        ...
+
+    async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]: ...
+
+
+class AccessLog(Protocol):
+    async def record(self, accesses: Sequence[Access]) -> dict[Scope, int]:
+        """Append uses of many users at once, count them, and give each user's activity after it.
+
+        Uses of memories that no longer exist are dropped.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWork:
+    scope: Scope
+    memory_ids: tuple[UUID, ...]
+
+
+class WorkKind(StrEnum):
+    """What can be left to do for a memory after its write was acknowledged."""
+
+    EMBED = "embed"
+    LINK = "link"
+
+
+class WorkQueue(Protocol):
+    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again."""
+
+    async def claim(self, kind: WorkKind, limit: int, lease_seconds: float) -> list[PendingWork]: ...
+
+    async def finish_links(
+        self, scope: Scope, memory_ids: Sequence[UUID], relationships: Sequence[Relationship]
+    ) -> Written:
+        """Store found relationships (existing pairs are kept) and close the work in one transaction."""
+        ...
+
+    async def finish_vectors(self, scope: Scope, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
+        """Store vectors and close the work in one transaction."""
+        ...
+
+
+class KeyStore(Protocol):
+    async def find(self, key_id: str) -> ApiKey | None: ...
+
+    async def create(self, key: ApiKey) -> None: ...
+
+    async def listed(self, organisation_id: UUID) -> list[ApiKey]: ...
+
+    async def revoke(self, organisation_id: UUID, key_id: str, at: datetime) -> ApiKey:
+        """Raise NotFoundError for an unknown key; revoking twice keeps the first time."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """Tells other processes that a user's memory changed, and hears it from them."""
+
+    async def announce(self, changes: Sequence[tuple[Scope, UserState]]) -> None: ...
+
+    async def run(self, heard: Callable[[bytes, int, int], None], lost: Callable[[], None]) -> None:
+        """Listen until cancelled, reconnecting with a growing wait.
+
+        Calls `heard(scope.digest, version, activity)` for each change, and `lost()` whenever one may have been missed.
+        """
+        ...

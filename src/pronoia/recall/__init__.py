@@ -1,0 +1,1 @@
+"""Ranking: signals over a working set, standardised, weighed, calibrated, explained."""

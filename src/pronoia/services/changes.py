@@ -1,0 +1,52 @@
+"""Tells the other processes which users changed, many changes in one notice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pronoia.domain.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from pronoia.domain.identifiers import Scope
+    from pronoia.memory.residents import Residents
+    from pronoia.ports import ChangeFeed, UserState
+
+COALESCE_SECONDS = 0.05
+
+log = structlog.get_logger(__name__)
+
+
+class Changes:
+    """Coalesces this process's changes into one notice per COALESCE_SECONDS, and hears those of the others."""
+
+    def __init__(self, *, feed: ChangeFeed, residents: Residents) -> None:
+        self._feed = feed
+        self._residents = residents
+        self._pending: dict[Scope, UserState] = {}
+        self._arrived = asyncio.Event()
+
+    def note(self, scope: Scope, state: UserState) -> None:
+        """Remember to tell the others. Bounded by the number of users who write within one notice."""
+        self._pending[scope] = state
+        self._arrived.set()
+
+    async def announce(self) -> None:
+        """Announce until cancelled. A notice that cannot be sent is sent with the next."""
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(COALESCE_SECONDS)
+            self._arrived.clear()
+            changes, self._pending = self._pending, {}
+            try:
+                await self._feed.announce(list(changes.items()))
+            except StoreUnavailableError as error:
+                log.warning("changes.waiting", users=len(changes), reason=error.message)
+                self._pending = changes | self._pending
+                self._arrived.set()
+
+    async def listen(self) -> None:
+        """Hear the others until cancelled."""
+        await self._feed.run(self._residents.heard, self._residents.lost)

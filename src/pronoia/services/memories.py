@@ -1,0 +1,197 @@
+"""Writing: remember, change, judge and forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pronoia.domain.errors import EmbeddingUnavailableError, InvalidInputError
+from pronoia.domain.identifiers import new_id
+from pronoia.domain.records import AccessKind, Feedback, MemoryChanges, NewMemory
+from pronoia.memory import snapshots
+from pronoia.memory.analyzer import analyze
+from pronoia.ports import UserState
+from pronoia.recall.dates import date_words
+from pronoia.services.drafts import MAXIMUM_BATCH, check_draft, check_name, check_tags, check_text, encode_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Idempotency, Revision, Vector
+    from pronoia.memory.residents import Residents
+    from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Snapshot, Written
+    from pronoia.services.changes import Changes
+    from pronoia.services.drafts import Draft
+    from pronoia.services.uses import Uses
+
+MAXIMUM_CONTEXT_LENGTH = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEdit:
+    """What to replace in a memory; None keeps."""
+
+    text: str | None = None
+    source: str | None = None
+    project_id: str | None = None
+    tags: tuple[str, ...] | None = None
+    metadata: Mapping[str, object] | None = None
+
+
+class Memories:
+    """Each write is durable before it is answered, and visible in this process when it is."""
+
+    def __init__(
+        self,
+        *,
+        store: MemoryStore,
+        embedder: Embedder,
+        residents: Residents,
+        changes: Changes,
+        uses: Uses,
+        clock: Clock,
+        maximum_text_length: int,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._residents = residents
+        self._changes = changes
+        self._uses = uses
+        self._clock = clock
+        self._maximum_text_length = maximum_text_length
+
+    async def add(self, scope: Scope, drafts: Sequence[Draft], idempotency: Idempotency | None = None) -> Written:
+        """Remember up to 100 texts at once, all or none. Raises InvalidInputError naming the field."""
+        if not 1 <= len(drafts) <= MAXIMUM_BATCH:
+            raise InvalidInputError(
+                f"memories must hold 1 to {MAXIMUM_BATCH} entries.", field="memories", limit=MAXIMUM_BATCH
+            )
+        for draft in drafts:
+            check_draft(draft, self._maximum_text_length)
+        vectors = await self._vectors([_to_embed(draft.speaker, draft.text) for draft in drafts])
+        new = [self._new(draft, vector) for draft, vector in zip(drafts, vectors, strict=True)]
+        written = await self._store.add(scope, new, idempotency)
+        if not written.replayed:
+            self._publish(scope, snapshots.added(written.version, new, written.memories, self._embedder.space))
+            self._uses.record(scope, [memory.id for memory in written.memories], AccessKind.WRITE)
+        return written
+
+    async def update(
+        self, scope: Scope, memory_id: UUID, edit: MemoryEdit, idempotency: Idempotency | None = None
+    ) -> Written:
+        """Change a memory. Raises NotFoundError if the user has none with this id."""
+        changes = await self._changes_of(edit)
+        written = await self._store.update(scope, memory_id, changes, self._clock.now(), idempotency)
+        if not written.replayed:
+            self._changed(scope, written.version)
+        return written
+
+    async def delete(self, scope: Scope, memory_id: UUID, idempotency: Idempotency | None = None) -> Written:
+        """Delete a memory and all that was learned from it. Raises NotFoundError."""
+        written = await self._store.delete(scope, memory_id, self._clock.now(), idempotency)
+        if not written.replayed:
+            self._publish(scope, snapshots.removed(written.version, memory_id))
+        return written
+
+    async def forget(self, scope: Scope, idempotency: Idempotency | None = None) -> Forgotten:
+        """Delete everything that is held about a user."""
+        forgotten = await self._store.forget(scope, idempotency)
+        self._residents.forget(scope)
+        self._changed(scope, forgotten.version)
+        return forgotten
+
+    async def feedback(
+        self,
+        scope: Scope,
+        memory_id: UUID,
+        *,
+        helpful: bool,
+        context: str | None,
+        satisfaction: float | None,
+        idempotency: Idempotency | None = None,
+    ) -> Judged:
+        """Judge a memory. Raises NotFoundError, and InvalidInputError for a satisfaction outside [0, 1]."""
+        if satisfaction is not None and not 0 <= satisfaction <= 1:
+            raise InvalidInputError("user_satisfaction must lie between 0 and 1.", field="user_satisfaction", limit=1)
+        if context is not None:
+            check_text(context, "context", MAXIMUM_CONTEXT_LENGTH)
+        feedback = Feedback(helpful, context, satisfaction, self._clock.now())
+        judged = await self._store.judge(scope, memory_id, feedback, idempotency)
+        if not judged.replayed:
+            self._changed(scope, judged.version)
+            self._uses.record(scope, [memory_id], AccessKind.FEEDBACK, context)
+        return judged
+
+    async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]:
+        """List what happened to a memory, oldest first."""
+        return await self._store.history(scope, memory_id)
+
+    async def _changes_of(self, edit: MemoryEdit) -> MemoryChanges:
+        for name, value in (("source", edit.source), ("project_id", edit.project_id)):
+            if value is not None:
+                check_name(value, name)
+        if edit.tags is not None:
+            check_tags(edit.tags)
+        changes = MemoryChanges(
+            source=edit.source,
+            project_id=edit.project_id,
+            tags=edit.tags,
+            metadata=None if edit.metadata is None else encode_metadata(edit.metadata),
+        )
+        if edit.text is None:
+            return changes
+        check_text(edit.text, "text", self._maximum_text_length)
+        (vector,) = await self._vectors([edit.text])
+        return replace(changes, text=edit.text, terms=analyze(edit.text), vector=vector)
+
+    async def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | None]:
+        """Embed, or leave it to the background: a memory is stored even if its vector cannot be had now."""
+        try:
+            return await self._embedder.embed(texts)
+        except EmbeddingUnavailableError as error:
+            log.warning("embedding.postponed", memories=len(texts), reason=error.message)
+            return [None] * len(texts)
+
+    def _new(self, draft: Draft, vector: Vector | None) -> NewMemory:
+        now = self._clock.now()
+        return NewMemory(
+            id=new_id(now),
+            text=draft.text,
+            source=draft.source,
+            project_id=draft.project_id,
+            tags=draft.tags,
+            metadata=encode_metadata(draft.metadata),
+            session_id=draft.session_id,
+            agent_id=draft.agent_id,
+            speaker=draft.speaker,
+            occurred_at=draft.occurred_at,
+            created_at=now,
+            terms=analyze(_to_index(draft)),
+            vector=vector,
+        )
+
+    def _publish(self, scope: Scope, snapshot: Snapshot) -> None:
+        self._residents.apply(scope, snapshot)
+        self._changes.note(scope, UserState(snapshot.version, 0, 0))
+
+    def _changed(self, scope: Scope, version: int) -> None:
+        """Make the next read here and elsewhere fetch the change."""
+        self._residents.heard(scope.digest, version, 0)
+        self._changes.note(scope, UserState(version, 0, 0))
+
+
+def _to_index(draft: Draft) -> str:
+    """Add the day to the words: a text seldom says when it was, and a question often does."""
+    text = _to_embed(draft.speaker, draft.text)
+    return text if draft.occurred_at is None else f"{text} {date_words(draft.occurred_at)}"
+
+
+def _to_embed(speaker: str | None, text: str) -> str:
+    """Name who speaks, unless the text does: it is what people ask by."""
+    return text if speaker is None or text.startswith(speaker) else f"{speaker}: {text}"

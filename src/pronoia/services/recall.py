@@ -1,0 +1,245 @@
+"""Reading: find, get and list."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from pronoia.domain.errors import EmbeddingUnavailableError, NotFoundError
+from pronoia.domain.records import AccessKind, Filters, Memory
+from pronoia.memory.working_set import WorkingSet
+from pronoia.recall.query import Query
+from pronoia.recall.ranking import RankingOptions, rank
+from pronoia.services.drafts import check_text
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from uuid import UUID
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Vector
+    from pronoia.memory.residents import Residents
+    from pronoia.ports import Clock, Embedder, MemoryStore
+    from pronoia.recall.ranking import Ranking
+    from pronoia.services.uses import Uses
+
+MAXIMUM_QUERY_LENGTH = 10_000
+CANDIDATES = 400
+"""How many the database offers by each way of searching, for users above the resident limit."""
+LARGEST_INLINE = 20_000
+"""Rows that are ranked in about 2 ms; more are ranked off the event loop."""
+FREQUENT_USE = 5
+RECENT_SECONDS = 7 * 86_400
+OLD_SECONDS = 90 * 86_400
+SESSION_PREFIX = "session:"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    query: str
+    filters: Filters
+    limit: int = 10
+    min_score: float | None = None
+    """Least score in [0, 1]; None takes the shipped threshold."""
+    minimum_helpfulness: float | None = None
+    minimum_similarity: float | None = None
+    weight_by_usage: bool = False
+    decay_old_memories: bool = False
+    learning_mode: bool = False
+    adaptive_weights: bool = True
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found memory. `score` is the probability that it answers the query, as far as the ranker can tell."""
+
+    memory: Memory
+    score: float
+    base_score: float
+    similarity: float | None
+    usage_boost: float = 1.0
+    helpfulness_boost: float = 1.0
+    recency_boost: float = 1.0
+    boosted_by_usage: bool = False
+    boosted_by_recency: bool = False
+    penalized_by_age: bool = False
+    explanation: tuple[dict[str, float | str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    hits: list[Hit]
+    method: str
+    version: int
+    abstained: bool
+    """True if memories were considered and none was good enough."""
+    best_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    memories: list[Memory]
+    total: int
+    next_cursor: UUID | None
+    version: int
+
+
+class Recall:
+    """Answers from the working set; above the resident limit from what the database offers, by the same ranker."""
+
+    def __init__(
+        self,
+        *,
+        store: MemoryStore,
+        embedder: Embedder,
+        residents: Residents,
+        uses: Uses,
+        clock: Clock,
+        executor: Executor,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._residents = residents
+        self._uses = uses
+        self._clock = clock
+        self._executor = executor
+
+    async def get(
+        self, scope: Scope, memory_id: UUID, context: str | None = None, minimum_version: int | None = None
+    ) -> tuple[Memory, int, int]:
+        """Give a memory, how many relationships it has, and the version; counts as a use. Raises NotFoundError."""
+        self._uses_allowed(context)
+        held = await self._residents.get(scope, minimum_version)
+        if held is None:
+            memory = await self._store.memory(scope, memory_id)
+            state = await self._store.state(scope)
+            self._uses.record(scope, [memory_id], AccessKind.GET, context)
+            return memory, 0, state.version
+        row = held.row_of(memory_id)
+        if row is None:
+            raise NotFoundError("There is no such memory.", id=str(memory_id))
+        self._uses.record(scope, [memory_id], AccessKind.GET, context)
+        links = len(held.links.outgoing(memory_id)) + len(held.links.incoming(memory_id))
+        return held.memory(row), links, held.version
+
+    async def page(
+        self,
+        scope: Scope,
+        filters: Filters,
+        *,
+        before: UUID | None = None,
+        offset: int = 0,
+        limit: int = 100,
+        ascending: bool = False,
+        minimum_version: int | None = None,
+    ) -> Page:
+        """List memories, newest first unless `ascending`. `before` is the cursor of the page before."""
+        held = await self._residents.get(scope, minimum_version)
+        if held is None:
+            memories, total = await self._store.page(scope, filters, before, offset, limit)
+            state = await self._store.state(scope)
+            cursor = memories[-1].id if len(memories) == limit else None
+            return Page(memories, total, cursor, state.version)
+        rows = np.flatnonzero(held.matching(filters))
+        ordered = sorted(
+            zip(held.created_at[rows].tolist(), held.ids(rows.tolist()), rows.tolist(), strict=True),
+            reverse=not ascending,
+        )
+        start = offset
+        if before is not None:
+            start += next((place + 1 for place, (_, one, _) in enumerate(ordered) if one == before), len(ordered))
+        chosen = ordered[start : start + limit]
+        cursor = chosen[-1][1] if chosen and start + limit < len(ordered) else None
+        return Page([held.memory(row) for _, _, row in chosen], len(ordered), cursor, held.version)
+
+    async def search(self, scope: Scope, request: SearchRequest, minimum_version: int | None = None) -> Found:
+        """Find what answers a query, best first, or nothing if nothing is good enough."""
+        check_text(request.query, "query", MAXIMUM_QUERY_LENGTH)
+        if request.query.startswith(SESSION_PREFIX):
+            return await self._session(scope, request, minimum_version)
+        vector = await self._vector(request.query)
+        held = await self._residents.get(scope, minimum_version)
+        if held is None:
+            held = await self._candidates(scope, request, vector)
+        query = Query.of(request.query, vector)
+        ranking = await self._rank(held, query, request)
+        hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
+        if request.learning_mode:
+            self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
+        method = "text_search" if vector is None else "vector_similarity"
+        return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
+
+    async def _rank(self, held: WorkingSet, query: Query, request: SearchRequest) -> Ranking:
+        options = RankingOptions(
+            limit=request.limit,
+            minimum_score=request.min_score,
+            minimum_helpfulness=request.minimum_helpfulness,
+            minimum_similarity=request.minimum_similarity,
+            weight_by_usage=request.weight_by_usage,
+            decay_old_memories=request.decay_old_memories,
+            explain=request.explain,
+        )
+        mask = held.matching(request.filters)
+        now = self._clock.now().timestamp()
+        if held.size <= LARGEST_INLINE:
+            return rank(held, query, mask, now, options)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options)
+
+    async def _candidates(self, scope: Scope, request: SearchRequest, vector: Vector | None) -> WorkingSet:
+        snapshot = await self._store.candidates(
+            scope, self._embedder.space, vector, request.query, request.filters, CANDIDATES
+        )
+        held = WorkingSet(scope, self._embedder.space, self._embedder.dimensions)
+        held.apply(snapshot)
+        return held
+
+    async def _session(self, scope: Scope, request: SearchRequest, minimum_version: int | None) -> Found:
+        """Give a session's latest memories in the order in which they happened, as chat histories ask for them."""
+        filters = replace(request.filters, session_id=request.query.removeprefix(SESSION_PREFIX).strip())
+        held = await self._residents.get(scope, minimum_version)
+        if held is None:
+            memories, _ = await self._store.page(scope, filters, None, 0, request.limit)
+            version = (await self._store.state(scope)).version
+            memories.reverse()
+        else:
+            rows = np.flatnonzero(held.matching(filters))
+            rows = rows[np.lexsort((rows, held.occurred_at[rows]))][-request.limit :]
+            memories = [held.memory(row) for row in rows.tolist()]
+            version = held.version
+        hits = [Hit(memory, 1.0, 1.0, None) for memory in memories]
+        return Found(hits, "session", version, abstained=False, best_score=None)
+
+    async def _vector(self, text: str) -> Vector | None:
+        try:
+            (vector,) = await self._embedder.embed([text])
+        except EmbeddingUnavailableError as error:
+            structlog.get_logger(__name__).warning("recall.words_only", reason=error.message)
+            return None
+        return vector
+
+    def _hit(self, held: WorkingSet, ranking: Ranking, place: int, request: SearchRequest) -> Hit:
+        memory = held.memory(int(ranking.rows[place]))
+        unused_for = (self._clock.now() - (memory.last_accessed or memory.created_at)).total_seconds()
+        return Hit(
+            memory=memory,
+            score=float(ranking.scores[place]),
+            base_score=float(ranking.base_scores[place]),
+            similarity=None if ranking.similarities is None else float(ranking.similarities[place]),
+            usage_boost=float(ranking.usage_boosts[place]),
+            helpfulness_boost=float(ranking.helpfulness_boosts[place]),
+            recency_boost=float(ranking.recency_boosts[place]),
+            boosted_by_usage=request.weight_by_usage and memory.usage_count > FREQUENT_USE,
+            boosted_by_recency=request.decay_old_memories and unused_for <= RECENT_SECONDS,
+            penalized_by_age=request.decay_old_memories and unused_for >= OLD_SECONDS,
+            explanation=ranking.explanations[place] if request.explain else None,
+        )
+
+    def _uses_allowed(self, context: str | None) -> None:
+        if context is not None:
+            check_text(context, "context", MAXIMUM_QUERY_LENGTH)

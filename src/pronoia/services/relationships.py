@@ -1,0 +1,149 @@
+"""Relationships between memories, and the graph they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pronoia.domain.errors import InvalidInputError, NotFoundError
+from pronoia.domain.identifiers import new_id
+from pronoia.domain.records import Memory, Relationship, RelationshipType
+from pronoia.ports import UserState
+from pronoia.services.drafts import check_characters
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Idempotency
+    from pronoia.memory.residents import Residents
+    from pronoia.memory.working_set import WorkingSet
+    from pronoia.ports import Clock, MemoryStore, Related
+    from pronoia.services.changes import Changes
+
+MAXIMUM_EXPLANATION = 200
+MAXIMUM_DEPTH = 10
+EDGES_OF_A_NODE = 20
+MAXIMUM_NODES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCount:
+    type: RelationshipType
+    count: int
+    average_strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    nodes: list[Memory]
+    edges: list[Relationship]
+    depths: dict[UUID, int]
+    """Steps from the root, a memory."""
+
+
+class Relationships:
+    """Reads come from the working set; writes are durable before they are answered."""
+
+    def __init__(self, *, store: MemoryStore, residents: Residents, changes: Changes, clock: Clock) -> None:
+        self._store = store
+        self._residents = residents
+        self._changes = changes
+        self._clock = clock
+
+    async def of(
+        self, scope: Scope, memory_id: UUID, kind: RelationshipType | None, minimum_strength: float, limit: int
+    ) -> list[tuple[Relationship, Memory]]:
+        """List what a memory is related to, strongest first, with the memory at the other end."""
+        held = await self._working_set(scope)
+        self._row(held, memory_id)
+        found = [
+            (link, held.memory(self._row(held, link.related_memory_id)))
+            for link in held.links.outgoing(memory_id)
+            if link.strength >= minimum_strength and kind in (None, link.type)
+        ]
+        return found[:limit]
+
+    async def both(self, scope: Scope, memory_id: UUID) -> tuple[list[Relationship], list[Relationship]]:
+        """List relationships from and to a memory."""
+        held = await self._working_set(scope)
+        self._row(held, memory_id)
+        return held.links.outgoing(memory_id), held.links.incoming(memory_id)
+
+    async def graph(self, scope: Scope, memory_id: UUID, depth: int, minimum_strength: float) -> Graph:
+        """Walk outwards from a memory, at most MAXIMUM_NODES memories."""
+        held = await self._working_set(scope)
+        self._row(held, memory_id)
+        depths = {memory_id: 0}
+        edges: dict[UUID, Relationship] = {}
+        frontier = [memory_id]
+        for step in range(1, min(depth, MAXIMUM_DEPTH) + 1):
+            reached: list[UUID] = []
+            for one in frontier:
+                for link in (held.links.outgoing(one) + held.links.incoming(one))[:EDGES_OF_A_NODE]:
+                    other = link.related_memory_id if link.memory_id == one else link.memory_id
+                    if link.strength < minimum_strength or (other not in depths and len(depths) >= MAXIMUM_NODES):
+                        continue
+                    edges[link.id] = link
+                    if other not in depths:
+                        depths[other] = step
+                        reached.append(other)
+            frontier = reached
+        nodes = [held.memory(self._row(held, one)) for one in depths]
+        return Graph(nodes, list(edges.values()), depths)
+
+    async def types(self, scope: Scope) -> list[TypeCount]:
+        """Count relationships by type."""
+        held = await self._working_set(scope)
+        strengths: dict[RelationshipType, list[float]] = {}
+        for link in held.links:
+            strengths.setdefault(link.type, []).append(link.strength)
+        return [TypeCount(kind, len(all_), round(sum(all_) / len(all_), 3)) for kind, all_ in sorted(strengths.items())]
+
+    async def add(
+        self,
+        scope: Scope,
+        memory_id: UUID,
+        related_memory_id: UUID,
+        *,
+        kind: RelationshipType,
+        strength: float,
+        explanation: str,
+        idempotency: Idempotency | None = None,
+    ) -> Related:
+        """Write a relationship. Raises NotFoundError if either memory is not the user's."""
+        if memory_id == related_memory_id:
+            raise InvalidInputError("A memory cannot be related to itself.", field="related_memory_id")
+        if not 0 <= strength <= 1:
+            raise InvalidInputError("strength must lie between 0 and 1.", field="strength", limit=1)
+        check_characters(explanation, "explanation")
+        if len(explanation) > MAXIMUM_EXPLANATION:
+            raise InvalidInputError(
+                f"explanation may have {MAXIMUM_EXPLANATION} characters.",
+                field="explanation",
+                limit=MAXIMUM_EXPLANATION,
+            )
+        now = self._clock.now()
+        link = Relationship(new_id(now), memory_id, related_memory_id, kind, strength, explanation, now)
+        return self._noted(scope, await self._store.relate(scope, link, idempotency))
+
+    async def remove(self, scope: Scope, relationship_id: UUID, idempotency: Idempotency | None = None) -> Related:
+        """Remove a relationship. Raises NotFoundError."""
+        return self._noted(scope, await self._store.unrelate(scope, relationship_id, idempotency))
+
+    def _noted(self, scope: Scope, related: Related) -> Related:
+        self._residents.heard(scope.digest, related.version, 0)
+        self._changes.note(scope, UserState(related.version, 0, 0))
+        return related
+
+    async def _working_set(self, scope: Scope) -> WorkingSet:
+        held = await self._residents.get(scope)
+        if held is None:
+            raise NotFoundError("Relationships of a user above the resident limit cannot be walked yet.")
+        return held
+
+    def _row(self, held: WorkingSet, memory_id: UUID) -> int:
+        row = held.row_of(memory_id)
+        if row is None:
+            raise NotFoundError("There is no such memory.", id=str(memory_id))
+        return row

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from pronoia.adapters.postgres.embedded import EmbeddedPostgres
+from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.migrations import migrate, prepare_database
+from pronoia.adapters.postgres.transactions import Database
+from pronoia.config import PREFIX
+from pronoia.domain.identifiers import DEFAULT_ORGANISATION
+from pronoia.domain.records import Permission, Plan
+from pronoia.resilience.clock import SystemClock
+from pronoia.services.keys import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPLATE = "pronoia_template"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> None:
+    """Keep settings of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+
+
+def address(url: str, *, user: str | None = None, database: str | None = None) -> str:
+    """Change the user or the database in a URL."""
+    parts = urlsplit(url)
+    host = parts.netloc if user is None else f"{user}@{parts.netloc.partition('@')[2]}"
+    return urlunsplit(parts._replace(netloc=host, path=parts.path if database is None else f"/{database}"))
+
+
+def administer(url: str, *statements: str) -> None:
+    """Run statements as the superuser, each in its own transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(address(url, user="postgres"), timeout=10, command_timeout=60)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Run one embedded server for the whole session and give the URL of its own, unmigrated database."""
+    with TemporaryDirectory(prefix="pronoia-") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        yield asyncio.run(server.start())
+        asyncio.run(server.stop())
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """Give a data folder. Not under pytest's own, which each new session closes to the account of the server."""
+    with TemporaryDirectory(prefix="pronoia-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "data"
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """Make the migrated database that the others are copied from."""
+
+    async def prepare(url: str) -> None:
+        connection = await asyncpg.connect(address(url, user="postgres"), timeout=10)
+        await prepare_database(connection)
+        await connection.close()
+        await migrate(url)
+
+    administer(postgres_url, f"create database {TEMPLATE} owner pronoia")
+    asyncio.run(prepare(address(postgres_url, database=TEMPLATE)))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_url: str, template: str) -> Iterator[str]:
+    """Give the URL of a fresh, migrated database; its owner is not a superuser."""
+    name = f"test_{uuid4().hex}"
+    administer(postgres_url, f"create database {name} owner pronoia template {template}")
+    yield address(postgres_url, database=name)
+    administer(postgres_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """Give the URL of a database with pgvector and nothing else."""
+    name = f"test_{uuid4().hex}"
+    administer(postgres_url, f"create database {name} owner pronoia")
+    url = address(postgres_url, database=name)
+    administer(url, "create extension vector")
+    yield url
+    administer(postgres_url, f"drop database {name} with (force)")
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """Pronoia in a process of its own."""
+
+    url: str
+    key: str
+    """Of one user, `ada`."""
+    service_key: str
+    database_url: str
+
+
+async def _make_keys(database_url: str) -> tuple[str, str]:
+    database = await Database.open(database_url, connections=2, timeout_seconds=10)
+    keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
+    made = [
+        await keys.create(
+            user_id=user, plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
+        )
+        for user in ("ada", None)
+    ]
+    await database.close()
+    return made[0][1], made[1][1]
+
+
+@pytest.fixture(scope="session")
+def server(postgres_url: str, template: str) -> Iterator[RunningServer]:
+    """Run one server for the whole session; tests keep apart by users."""
+    administer(postgres_url, f"create database served owner pronoia template {template}")
+    database_url = address(postgres_url, database="served")
+    key, service_key = asyncio.run(_make_keys(database_url))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(  # noqa: S603 - our own server
+            [sys.executable, "-m", "uvicorn", "pronoia.app:create", "--factory", "--fd", str(listener.fileno())],
+            env={**os.environ, "PRONOIA_DATABASE_URL": database_url},
+            pass_fds=(listener.fileno(),),
+        )
+        try:
+            wait_until_it_answers(port, process)
+            yield RunningServer(f"http://127.0.0.1:{port}", key, service_key, database_url)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def wait_until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Ask for the health until there is an answer; the socket queues the question while the server starts."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == HTTPStatus.OK
+    assert process.poll() is None

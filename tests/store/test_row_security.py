@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from store_makers import NOW, feedback, key, memory, relationship
+
+from pronoia.domain.identifiers import Scope
+from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pronoia.adapters.postgres.access_log import PostgresAccessLog
+    from pronoia.adapters.postgres.key_store import PostgresKeyStore
+    from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+
+pytestmark = pytest.mark.anyio
+
+TABLES = (
+    *("organisations", "api_keys", "users", "memories", "memory_usage", "accesses", "feedback", "relationships"),
+    *("removals", "memory_revisions", "idempotency_keys", "work"),
+)
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url, timeout=10, command_timeout=10)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, scope: Scope) -> Scope:
+    """Give a user who has at least one row in every table."""
+    one, two, three = memory("one"), memory("two"), memory("three")
+    await store.add(scope, [one, two, three], Idempotency("key", b"hash"))
+    await store.relate(scope, relationship(one.id, two.id), Idempotency("key 2", b"hash"))
+    await store.judge(scope, one.id, feedback(helpful=True), None)
+    await store.update(scope, one.id, MemoryChanges(text="four", terms=b""), NOW, None)
+    await store.delete(scope, three.id, NOW, None)
+    await accesses.record([Access(scope, one.id, AccessKind.GET, NOW)])
+    return scope
+
+
+async def _enter(connection: asyncpg.Connection, tenant: str | None) -> None:
+    await connection.execute("set local role pronoia_app")
+    if tenant is not None:
+        await connection.execute("select set_config('app.tenant', $1, true)", tenant)
+
+
+async def _visible(connection: asyncpg.Connection, tenant: str | None) -> dict[str, bool]:
+    async with connection.transaction():
+        await _enter(connection, tenant)
+        return {
+            table: await connection.fetchval(f"select exists (select from {table})")  # noqa: S608 - our own names
+            for table in TABLES
+        }
+
+
+async def test_every_table_of_tenants_is_forced_under_row_security(connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch(
+        "select relname, relrowsecurity and relforcerowsecurity as forced from pg_class "
+        "where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'schema_migrations'"
+    )
+    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys(TABLES, True)
+
+
+async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch(
+        "select conrelid::regclass::text as name, contype::text as kind, "
+        "(select attname from pg_attribute where attrelid = conrelid and attnum = conkey[1]) as first "
+        "from pg_constraint where contype in ('p', 'u', 'f') and connamespace = 'public'::regnamespace "
+        "and conrelid <> 'schema_migrations'::regclass"
+    )
+    assert len(rows) > len(TABLES)
+    assert {row["first"] for row in rows} == {"organisation_id"}
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("tenant", [None, "", str(uuid4())])
+async def test_without_a_tenant_or_as_another_no_row_is_seen(
+    connection: asyncpg.Connection, tenant: str | None
+) -> None:
+    assert await _visible(connection, tenant) == dict.fromkeys(TABLES, False)
+
+
+async def test_as_the_tenant_its_rows_are_seen(connection: asyncpg.Connection, filled: Scope) -> None:
+    assert await _visible(connection, str(filled.organisation_id)) == dict.fromkeys(TABLES, True)
+
+
+async def test_a_tenant_that_was_set_is_gone_after_its_transaction(
+    connection: asyncpg.Connection, filled: Scope
+) -> None:
+    await _visible(connection, str(filled.organisation_id))
+    assert await _visible(connection, None) == dict.fromkeys(TABLES, False)
+
+
+async def test_rows_of_another_tenant_cannot_be_written(connection: asyncpg.Connection, filled: Scope) -> None:
+    transaction = connection.transaction()
+    await transaction.start()
+    await _enter(connection, str(uuid4()))
+    assert await connection.execute("update memories set text = 'stolen'") == "UPDATE 0"
+    assert await connection.execute("delete from users") == "DELETE 0"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await connection.execute(
+            "insert into users (organisation_id, user_id) values ($1, 'eve')", filled.organisation_id
+        )
+    await transaction.rollback()
+
+
+async def test_the_role_owns_nothing_and_cannot_step_around_its_policies(connection: asyncpg.Connection) -> None:
+    role = await connection.fetchrow(
+        "select rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb from pg_roles "
+        "where rolname = 'pronoia_app'"
+    )
+    assert set(role.values()) == {False}
+    owned = "select count(*) from pg_shdepend where refobjid = 'pronoia_app'::regrole and deptype = 'o'"
+    assert await connection.fetchval(owned) == 0
+
+
+async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_find_only_our_objects(
+    connection: asyncpg.Connection,
+) -> None:
+    rows = await connection.fetch(
+        "select proname, proconfig, proacl::text[] as rights from pg_proc "
+        "where prosecdef and pronamespace = 'public'::regnamespace"
+    )
+    assert {row["proname"] for row in rows} == {
+        *("record_accesses", "claim_work", "find_key", "users_to_index", "purge_idempotency_keys"),
+        *("search_candidates", "earlier_memories", "changed_after"),
+    }
+    for row in rows:
+        assert "search_path=public, pg_temp" in row["proconfig"]
+        assert {right.split("=")[0] for right in row["rights"]} == {"pronoia", "pronoia_app"}
+
+
+async def test_a_scope_of_another_organisation_meets_none_of_its_memories(
+    store: PostgresMemoryStore, keys: PostgresKeyStore, filled: Scope
+) -> None:
+    twin = Scope(uuid4(), filled.user_id)
+    await keys.create(key(twin.organisation_id))
+    assert (await store.state(twin)).memory_count == 0
+    assert (await store.load(twin, "", None)).memories.texts == []
