@@ -66,7 +66,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         timeout_seconds=settings.database_timeout_seconds,
     )
     changes = Changes(feed=feed, residents=residents)
-    uses = Uses(access_log=PostgresAccessLog(database), residents=residents, clock=clock)
+    uses = Uses(access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock)
     recall = Recall(store=store, embedder=embedder, residents=residents, uses=uses, clock=clock, executor=executor)
     background = Background(
         queue=PostgresWorkQueue(database),

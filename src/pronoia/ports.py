@@ -95,6 +95,16 @@ class UsageColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessColumns:
+    """Uses by column, in the order of the log."""
+
+    memory_ids: bytes = b""
+    """16 bytes a use."""
+    times: bytes = b""
+    """Seconds since the epoch, a big-endian float64 a use."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One user's memory as of `version` (writes) and `activity` (uses), read in one consistent transaction.
 
@@ -109,6 +119,8 @@ class Snapshot:
     relationships: list[Relationship]
     removed_memories: list[UUID]
     removed_relationships: list[UUID]
+    accesses: AccessColumns = AccessColumns()
+    """Of a complete snapshot, the newest; of any other, all after the activity asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_neighbours_are_the_nearest_in_time_of_the_same_session(moments: list[tu
 def test_a_changed_memory_gets_a_new_row_and_keeps_its_counts():
     memory_id = uuid4()
     held = filled([new("tea", 0, memory_id=memory_id), new("bees", 1)])
-    held.record_access(0, 5.0)
+    held.record_access(held.ids([0])[0], 5.0, counted=True)
     changed = new("honey", 2, memory_id=memory_id)
     held.apply(snapshots.added(3, [changed], [stored(changed)], "space"))
     assert (held.row_of(memory_id), held.count, held.alive.tolist()) == (2, 2, [False, True, True])

@@ -86,19 +86,24 @@ class Residents:
         if resident.working_set.count > self._resident_limit * 1.1:
             self.forget(scope)
 
-    def used(self, scope: Scope, memory_id: UUID, at: datetime) -> None:
-        """Count a use at once."""
+    def used(self, scope: Scope, memory_id: UUID, at: datetime, *, counted: bool) -> None:
+        """Take note of a use at once, if the user is here."""
         resident = self._residents.get(scope.digest)
         if resident is not None:
-            row = resident.working_set.row_of(memory_id)
-            if row is not None:
-                resident.working_set.record_access(row, at.timestamp())
+            resident.working_set.record_access(memory_id, at.timestamp(), counted=counted)
 
-    def flushed(self, scope: Scope, activity: int) -> None:
-        """Note that this process's own uses are in the log."""
+    def flushed(self, scope: Scope, activity: int, count: int) -> None:
+        """Note that `count` uses of this process are in the log, which has reached `activity`.
+
+        If those of others came between, or the set was loaded in the meantime, the next read fetches what is missing.
+        """
         resident = self._residents.get(scope.digest)
-        if resident is not None:
-            resident.working_set.activity = max(resident.working_set.activity, activity)
+        if resident is None:
+            return
+        held = resident.working_set
+        if held.activity + count == activity and held.history.confirm(count):
+            held.activity = activity
+        resident.known_activity = max(resident.known_activity, activity)
 
     def heard(self, digest: bytes, version: int, activity: int) -> None:
         """Note that another process changed a user's memory."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from pronoia.domain.records import Memory
 from pronoia.memory.columns import Categories, Column
+from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
 from pronoia.memory.sessions import neighbours
@@ -69,6 +70,7 @@ class WorkingSet:
         self.speakers = Categories()
         self.lexicon = Lexicon()
         self.links = Links()
+        self.history = History()
         self._text_bytes = 0
         self._neighbours: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
 
@@ -149,6 +151,7 @@ class WorkingSet:
             + sum(column.nbytes for column in names)
             + self.lexicon.nbytes
             + self.links.nbytes
+            + self.history.nbytes
             + self._text_bytes
             + OVERHEAD_OF_A_MEMORY * self.size
         )
@@ -162,10 +165,12 @@ class WorkingSet:
         for memory_id in snapshot.removed_memories:
             self._kill(memory_id)
             self.links.remove_memory(memory_id)
+            self.history.forget(memory_id)
         for relationship_id in snapshot.removed_relationships:
             self.links.remove(relationship_id)
         self._append(snapshot.memories)
         self._count(snapshot.usage)
+        self.history.extend(snapshot.accesses)
         for relationship in snapshot.relationships:
             self.links.add(relationship)
         self.version = max(self.version, snapshot.version)
@@ -232,10 +237,15 @@ class WorkingSet:
         """Give the cosine of each row with a unit vector; 0 where there is no vector; float32 (n,)."""
         return self.vectors @ vector
 
-    def record_access(self, row: int, at: float) -> None:
-        """Count a use before the log has it."""
-        self.usage_count[row] += 1
-        self.last_accessed[row] = at
+    def record_access(self, memory_id: UUID, at: float, *, counted: bool) -> None:
+        """Take note of a use before the log has it; what is written or judged is not counted as usage."""
+        row = self._rows.get(memory_id)
+        if row is None:
+            return
+        self.history.record(memory_id, at)
+        if counted:
+            self.usage_count[row] += 1
+            self.last_accessed[row] = at
 
     def _has(self, row: int, filters: Filters) -> bool:
         if filters.tags and not set(filters.tags) <= set(self.tags(row)):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
+from pronoia.ports import UserState
 
 if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
-    from pronoia.ports import ChangeFeed, UserState
+    from pronoia.ports import ChangeFeed
 
 COALESCE_SECONDS = 0.05
 
@@ -30,7 +31,10 @@ class Changes:
 
     def note(self, scope: Scope, state: UserState) -> None:
         """Remember to tell the others. Bounded by the number of users who write within one notice."""
-        self._pending[scope] = state
+        known = self._pending.get(scope, state)
+        self._pending[scope] = UserState(
+            max(known.version, state.version), max(known.activity, state.activity), state.memory_count
+        )
         self._arrived.set()
 
     async def announce(self) -> None:

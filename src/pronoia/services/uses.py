@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
 from pronoia.domain.records import Access, AccessKind
+from pronoia.ports import UserState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.ports import AccessLog, Clock
+    from pronoia.services.changes import Changes
 
 FLUSH_SECONDS = 0.1
 MAXIMUM_PENDING = 100_000
 MAXIMUM_BATCH = 5_000
+COUNTED = (AccessKind.GET, AccessKind.RECALL)
+"""The kinds that usage counts; the others are only remembered."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +33,9 @@ log = structlog.get_logger(__name__)
 class Uses:
     """Counts each use in the working set at once, and in the log within FLUSH_SECONDS."""
 
-    def __init__(self, *, access_log: AccessLog, residents: Residents, clock: Clock) -> None:
+    def __init__(self, *, access_log: AccessLog, residents: Residents, changes: Changes, clock: Clock) -> None:
         self._access_log = access_log
+        self._changes = changes
         self._residents = residents
         self._clock = clock
         self._pending: list[Access] = []
@@ -44,8 +50,7 @@ class Uses:
                 self.dropped += 1
                 continue
             self._pending.append(Access(scope, memory_id, kind, at, context))
-            if kind in (AccessKind.GET, AccessKind.RECALL):
-                self._residents.used(scope, memory_id, at)
+            self._residents.used(scope, memory_id, at, counted=kind in COUNTED)
         self._arrived.set()
 
     async def run(self) -> None:
@@ -66,5 +71,7 @@ class Uses:
             batch = self._pending[:MAXIMUM_BATCH]
             activities = await self._access_log.record(batch)
             del self._pending[: len(batch)]
+            written = Counter(access.scope for access in batch)
             for scope, activity in activities.items():
-                self._residents.flushed(scope, activity)
+                self._residents.flushed(scope, activity, written[scope])
+                self._changes.note(scope, UserState(0, activity, 0))

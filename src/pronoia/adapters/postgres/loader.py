@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from pronoia.adapters.postgres.driver import halfvec
+from pronoia.adapters.postgres.driver import fetch_one, halfvec
 from pronoia.adapters.postgres.memory_reader import filter_arguments
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import relationship_of
-from pronoia.ports import MemoryColumns, Snapshot, UsageColumns
+from pronoia.ports import AccessColumns, MemoryColumns, Snapshot, UsageColumns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SLICE = 1_000
 """Memories in one row of a complete load: decoding one keeps the event loop for about a millisecond."""
+LONGEST_HISTORY = 50_000
+"""Uses that a complete load reads; older ones say little about the next."""
+NO_ACCESSES = AccessColumns()
 
 
 class SnapshotLoader:
@@ -66,7 +69,8 @@ async def _load_all(connection: Connection, scope: Scope, space: str) -> Snapsho
     rows = await connection.fetch(QUERIES["load_memories"], *user, space, SLICE)
     usage = await connection.fetchrow(QUERIES["load_usage"], *user)
     relationships = await connection.fetch(QUERIES["load_relationships"], *user)
-    return _snapshot(state, memories=rows, usage=usage, relationships=relationships)
+    accesses = await fetch_one(connection, QUERIES["load_accesses"], *user, LONGEST_HISTORY)
+    return _snapshot(state, memories=rows, usage=usage, relationships=relationships, accesses=_accesses(accesses))
 
 
 async def _load_changes(connection: Connection, scope: Scope, space: str, since: UserState) -> Snapshot | None:
@@ -86,6 +90,11 @@ async def _load_changes(connection: Connection, scope: Scope, space: str, since:
         if changed["relationships"]
         else ()
     )
+    accesses = (
+        await connection.fetchrow(QUERIES["read_accesses"], *user, since.activity)
+        if changed["activity"] > since.activity
+        else None
+    )
     return Snapshot(
         version=changed["memory_version"],
         activity=changed["activity"],
@@ -95,11 +104,17 @@ async def _load_changes(connection: Connection, scope: Scope, space: str, since:
         relationships=[relationship_of(row) for row in relationships],
         removed_memories=changed["removed_memories"],
         removed_relationships=changed["removed_relationships"],
+        accesses=_accesses(accesses),
     )
 
 
 def _snapshot(
-    state: Row | None, *, memories: Sequence[Row], usage: Row | None, relationships: Sequence[Row]
+    state: Row | None,
+    *,
+    memories: Sequence[Row],
+    usage: Row | None,
+    relationships: Sequence[Row],
+    accesses: AccessColumns = NO_ACCESSES,
 ) -> Snapshot:
     return Snapshot(
         version=0 if state is None else state["memory_version"],
@@ -110,7 +125,12 @@ def _snapshot(
         relationships=[relationship_of(row) for row in relationships],
         removed_memories=[],
         removed_relationships=[],
+        accesses=accesses,
     )
+
+
+def _accesses(row: Row | None) -> AccessColumns:
+    return NO_ACCESSES if row is None else AccessColumns(row["memory_ids"], row["times"])
 
 
 def _usage(row: Row | None) -> UsageColumns:

@@ -49,6 +49,25 @@ select
 from memory_usage
 where organisation_id = $1 and user_id = $2;
 
+-- load_accesses: The newest $3 uses of a user, oldest first.
+select
+    coalesce(string_agg(uuid_send(memory_id), ''::bytea order by activity), '') as memory_ids,
+    coalesce(string_agg(float8send(date_part('epoch', at)), ''::bytea order by activity), '') as times
+from (
+    select activity, memory_id, at
+    from accesses
+    where organisation_id = $1 and user_id = $2
+    order by activity desc
+    limit $3
+) newest;
+
+-- read_accesses: The uses after an activity.
+select
+    coalesce(string_agg(uuid_send(memory_id), ''::bytea order by activity), '') as memory_ids,
+    coalesce(string_agg(float8send(date_part('epoch', at)), ''::bytea order by activity), '') as times
+from accesses
+where organisation_id = $1 and user_id = $2 and activity > $3;
+
 -- load_relationships: All relationships of a user.
 select id, memory_id, related_memory_id, type, strength, explanation, created_at
 from relationships
