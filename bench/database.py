@@ -43,7 +43,7 @@ class BareDatabase:
             async with self.pool.acquire() as connection:
                 for chunk in waiting:
                     await connection.execute(
-                        "insert into bare select id, 'bare', body, $3::text::halfvec"
+                        "insert into bare select id, 'bare', body, (select $3::text::halfvec)"
                         " from unnest($1::uuid[], $2::text[]) as given (id, body)",
                         *([uuid4() for _ in chunk], chunk, vector),
                     )
@@ -62,7 +62,7 @@ class BareDatabase:
                 text = "[" + ",".join(f"{one:.4f}" for one in vector) + "]"
                 begun = time.perf_counter()
                 await connection.fetch(
-                    "select id from memories where user_id = $1 order by embedding <#> $2::text::halfvec limit 10",
+                    "select id from memories where user_id = $1 order by embedding <#> (select $2::text::halfvec) limit 10",
                     *(user, text),
                 )
                 taken.append(time.perf_counter() - begun)

@@ -75,7 +75,9 @@ async def cold(database: BareDatabase, key: str, users: dict[str, int], *, runs:
                         await client.one(request(SEARCH, {"query": asked[0]}, key=key, user=user)) * 1_000
                     )
             scans[user].append(statistics.median(await database.scan(user, WARM_UP)) * 1_000)
-        shown = ", ".join(f"{size:,}: {dropped[user][-1]:.0f} and {fresh[user][-1]:.0f} ms" for user, size in users.items())
+        shown = ", ".join(
+            f"{size:,}: {dropped[user][-1]:.0f} and {fresh[user][-1]:.0f} ms" for user, size in users.items()
+        )
         progress(f"cold search, dropped and fresh, {run + 1}/{runs}: {shown}")
     return [
         Figure(

@@ -47,6 +47,4 @@ def queries(count: int, seed: int) -> list[str]:
 
 def _deed(choose: random.Random) -> str:
     thing, other = choose.sample(THINGS, 2)
-    return choose.choice(DEEDS).format(
-        thing=thing, other=other, place=choose.choice(PLACES), day=choose.choice(DAYS)
-    )
+    return choose.choice(DEEDS).format(thing=thing, other=other, place=choose.choice(PLACES), day=choose.choice(DAYS))
