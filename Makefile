@@ -32,6 +32,9 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: $(READY) ## Measure speed; BENCH="--quick" takes a fraction of the time
+	@$(BIN)/python -m bench $(BENCH)
+
 lock: ## Resolve the dependencies again and write their hashes
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade \
 		--python-version 3.11 --group dev pyproject.toml --output-file requirements/development.txt

@@ -63,8 +63,9 @@ class LinkTable:
         """Give the type and strength of each."""
         kinds = [RelationshipType(name) for name in self._types.names]
         rows = np.flatnonzero(self._alive)
-        codes = self._types.codes[rows].tolist()
-        return ((kinds[code], strength) for code, strength in zip(codes, self._strengths[rows].tolist(), strict=True))
+        codes: list[int] = self._types.codes[rows].tolist()
+        strengths: list[float] = self._strengths[rows].tolist()
+        return ((kinds[code], strength) for code, strength in zip(codes, strengths, strict=True))
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -72,9 +73,9 @@ class LinkTable:
             id=_id(self._id_bytes, row),
             memory_id=self._from.memory_id(row),
             related_memory_id=self._to.memory_id(row),
-            type=RelationshipType(self._types.names[self._types.codes[row]]),
+            type=RelationshipType(self._types.name(row) or ""),
             strength=float(self._strengths[row]),
-            explanation=self._explanations.names[self._explanations.codes[row]],
+            explanation=self._explanations.name(row) or "",
             created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
         )
 
