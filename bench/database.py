@@ -62,7 +62,8 @@ class BareDatabase:
                 text = "[" + ",".join(f"{one:.4f}" for one in vector) + "]"
                 begun = time.perf_counter()
                 await connection.fetch(
-                    "select id from memories where user_id = $1 order by embedding <#> (select $2::text::halfvec) limit 10",
+                    "select id from memories where user_id = $1"
+                    " order by embedding <#> (select $2::text::halfvec) limit 10",
                     *(user, text),
                 )
                 taken.append(time.perf_counter() - begun)
@@ -72,7 +73,7 @@ class BareDatabase:
     async def until_idle(self) -> None:
         """Wait until the server has done the work that writes left behind."""
         deadline = time.monotonic() + IDLE_SECONDS
-        while time.monotonic() < deadline and await self.pool.fetchval("select exists (select from work)"):
+        while time.monotonic() < deadline and await self.pool.fetchval("select exists (select from work)"):  # noqa: ASYNC110 - another process works
             await asyncio.sleep(POLL_SECONDS)
 
 

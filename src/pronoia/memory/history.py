@@ -10,6 +10,7 @@ from pronoia.memory.columns import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pronoia.ports import AccessColumns
