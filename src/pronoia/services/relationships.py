@@ -96,8 +96,8 @@ class Relationships:
         """Count relationships by type."""
         held = await self._working_set(scope)
         strengths: dict[RelationshipType, list[float]] = {}
-        for link in held.links:
-            strengths.setdefault(link.type, []).append(link.strength)
+        for kind, strength in held.links.strengths():
+            strengths.setdefault(kind, []).append(strength)
         return [TypeCount(kind, len(all_), round(sum(all_) / len(all_), 3)) for kind, all_ in sorted(strengths.items())]
 
     async def add(
