@@ -26,7 +26,7 @@ def test_a_memory_has_the_documented_defaults(caller):
 
 def test_a_memory_keeps_what_it_was_given_and_nothing_that_is_the_servers(caller):
     given = {
-        "source": "chat", "project_id": "atlas", "tags": ["tea", "Ada"], "metadata": {"z": 1, "a": [None, {"deep": True}]},
+        "source": "chat", "project_id": "atlas", "tags": ["tea", "Ada"], "metadata": {"z": 1, "a": [None, {"b": True}]},
         "session_id": "s1", "agent_id": "agent", "speaker": "Ada", "occurred_at": "2024-05-01T10:00:00Z",
     }  # fmt: skip
     taken = {"id": str(uuid4()), "usage_count": 99, "helpfulness_score": 1, "created_at": "2001-01-01T00:00:00Z"}
@@ -62,9 +62,7 @@ def test_an_idempotency_key_stores_once_and_answers_the_same(caller, refused):
     assert second.json() == first.json()
     assert second.headers["X-Memory-Version"] == first.headers["X-Memory-Version"]
     assert caller.given("GET", "/memories")["total"] == 1
-    refused(
-        caller.post("/api/v1/memories", json={"text": "Other"}, headers=headers), 409, "IDEMPOTENCY_CONFLICT"
-    )
+    refused(caller.post("/api/v1/memories", json={"text": "Other"}, headers=headers), 409, "IDEMPOTENCY_CONFLICT")
 
 
 def test_every_write_gives_a_version_and_a_read_waits_for_it(caller, refused):
@@ -185,7 +183,10 @@ def test_an_update_replaces_what_it_names(caller, method):
     assert (changed["project_id"], changed["source"], changed["id"]) == ("p", "chat", memory["id"])
     assert (changed["created_at"], changed["updated_at"] > memory["updated_at"]) == (memory["created_at"], True)
     assert caller.given("GET", path)["text"] == "After"
-    assert caller.given("POST", "/memories/search", json={"query": "After", "min_score": 0})["results"][0]["text"] == "After"
+    assert (
+        caller.given("POST", "/memories/search", json={"query": "After", "min_score": 0})["results"][0]["text"]
+        == "After"
+    )
     assert caller.given(method, path, json={"tags": []})["tags"] == []
 
 

@@ -49,17 +49,17 @@ def test_the_api_describes_itself(anonymous, path):
 
 
 @pytest.mark.parametrize(
-    ("name", "template"),
+    ("header", "form"),
     [("X-API-Key", "{}"), ("X-Service-Token", "{}"), ("Authorization", "Bearer {}"), ("authorization", "bearer {}")],
 )
-def test_a_key_is_accepted_in_every_header(server, anonymous, name, template):
-    headers = {name: template.format(server.key)}
+def test_a_key_is_accepted_in_every_header(server, anonymous, header, form):
+    headers = {header: form.format(server.key)}
     assert anonymous.get(MEMORIES, headers=headers).json()["count"] >= 0
     assert anonymous.get(MEMORIES, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["X-API-Key", "X-Service-Token", "Authorization"])
-@pytest.mark.parametrize("secret", ["nonsense", "pronoia_abc_def", "' or 1=1 --", "x" * 5_000, "pronoia_\x7f"])
+@pytest.mark.parametrize("secret", ["nonsense", "pronoia_abc_def", "' or 1=1 --", "x" * 5_000])
 def test_a_malformed_key_is_401(anonymous, refused, name, secret):
     value = f"Bearer {secret}" if name == "Authorization" else secret
     answer = anonymous.get(MEMORIES, headers={name: value})
@@ -264,6 +264,8 @@ def test_a_request_keeps_its_id_through_an_error(caller, refused):
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "ümlaut".encode()])
 def test_a_bad_idempotency_key_is_refused_by_name(caller, refused, key):
-    answer = caller.post(MEMORIES, json={"text": "x"}, headers=[(b"Idempotency-Key", key if isinstance(key, bytes) else key.encode())])
+    answer = caller.post(
+        MEMORIES, json={"text": "x"}, headers=[(b"Idempotency-Key", key if isinstance(key, bytes) else key.encode())]
+    )
     refused(answer, 400, "VALIDATION_ERROR", field="Idempotency-Key", limit=255)
     assert caller.given("GET", "/memories")["total"] == 0

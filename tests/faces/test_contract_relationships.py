@@ -118,6 +118,15 @@ def test_relationships_go_with_their_memory(caller, chain):
     assert caller.given("GET", "/relationships/types") == []
 
 
+@pytest.mark.parametrize("path", ["relationships/memory/{}", "relationships/graph/{}", "memories/{}/graph",
+                                  "memories/{}/relationships", "relationships/types"])  # fmt: skip
+def test_reads_wait_for_the_version_that_the_caller_has_seen(caller, chain, refused, path):
+    relate(caller, chain[0], chain[1])
+    answer = caller.get(f"/api/v1/{path.format(chain[0]['id'])}", headers={"X-Memory-Version": "999999"})
+    body = refused(answer, 400, "VALIDATION_ERROR", field="X-Memory-Version")
+    assert body["details"]["limit"] >= len(chain) + 1
+
+
 def test_the_detection_is_healthy(caller):
     health = caller.given("GET", "/relationships/health")
     assert (health["service"], health["healthy"], health["enabled"]) == ("relationship-detection", True, True)
@@ -127,16 +136,26 @@ def test_the_detection_is_healthy(caller):
 
 def test_what_is_alike_is_related_in_the_background(caller):
     first = caller.remember("Ada drinks green tea every afternoon", tags=["tea"], session_id="s")
-    second = caller.remember("Ada drinks green tea every morning", tags=["tea"], session_id="s")
+    second = caller.remember("Grace drinks black tea", tags=["tea"], session_id="s")
+    third = caller.remember("Ada drinks green tea in the afternoon", tags=["drinks"], session_id="s")
+    fourth = caller.remember("Grace drinks strong black tea in the evening", tags=["tea", "evening"])
+    expected = {
+        (second["id"], "follows", first["id"]),
+        (third["id"], "follows", second["id"]),
+        (third["id"], "similar_to", first["id"]),
+        (fourth["id"], "similar_to", second["id"]),
+        (fourth["id"], "related_to", first["id"]),
+    }
     deadline = time.monotonic() + 30
-    found = {}
-    while not {"similar_to", "follows"} <= set(found):
-        assert time.monotonic() < deadline, found
-        links = caller.given("GET", f"/memories/{second['id']}/relationships")
-        found = {link["type"]: link for link in links["outgoing"]}
-    assert found["similar_to"]["target_id"] == first["id"]
-    assert found["follows"]["target_id"] == first["id"]
-    assert 0 < found["similar_to"]["strength"] <= 1
+    links = set()
+    while not expected <= links:
+        assert time.monotonic() < deadline, links
+        links = {
+            (link["source_id"], link["type"], link["target_id"])
+            for memory in (second, third, fourth)
+            for link in caller.given("GET", f"/memories/{memory['id']}/relationships")["outgoing"]
+        }
+    assert links == expected
 
 
 def test_wrong_relationships_are_refused_by_name(caller, stranger, chain, refused):

@@ -157,7 +157,9 @@ def test_a_chat_history_is_recalled_by_its_session_in_order(caller):
 def test_learning_reads_the_text_and_the_callers_metadata_wins(caller):
     text = "We decided that Grace Hopper must rotate the security password every month"
     metadata = {"category": "policy", "own": 1}
-    learned = caller.given_created("/memories/learn", json={"text": text, "metadata": metadata, "tier": 2, "sync": True})
+    learned = caller.given_created(
+        "/memories/learn", json={"text": text, "metadata": metadata, "tier": 2, "sync": True}
+    )
     assert learned["text"] == text
     assert (learned["metadata"]["category"], learned["metadata"]["own"]) == ("policy", 1)
     assert set(learned["metadata"]) == {"tags", "category", "entities", "importance", "summary", "own"}
@@ -167,7 +169,11 @@ def test_learning_reads_the_text_and_the_callers_metadata_wins(caller):
     assert {"name": "Grace Hopper", "type": extracted["entities"][0]["type"]} in extracted["entities"]
     assert extracted["importance"] in {"low", "medium", "high", "critical"}
     assert 0 < extracted["confidence"] <= 1
-    assert (learned["extraction_tier"], learned["extraction_method"], learned["metadata_version"]) == (1, "heuristic", 1)
+    assert (learned["extraction_tier"], learned["extraction_method"], learned["metadata_version"]) == (
+        1,
+        "heuristic",
+        1,
+    )
     assert learned["processing"] is False
     assert learned["processing_time_ms"] < 10_000
     assert caller.given("GET", f"/memories/{learned['id']}")["metadata"] == learned["metadata"]
@@ -198,7 +204,12 @@ def test_a_context_is_chosen_with_the_conversation(caller, three, path):
     assert (memory["id"], memory["text"]) == (three["bees"]["id"], TEXTS["bees"])
     assert 0 < memory["relevance_score"] <= 1
     assert {"keeps", "bees", "library"} <= set(answer["keywords_extracted"])
-    assert (answer["query"], answer["count"], answer["llm"], answer["crossLLM"]) == ("Who keeps bees?", 1, "any-model", True)
+    assert (answer["query"], answer["count"], answer["llm"], answer["crossLLM"]) == (
+        "Who keeps bees?",
+        1,
+        "any-model",
+        True,
+    )
     assert answer["context"] == f"- {TEXTS['bees']}"
     assert answer["intelligence"] == {
         "keyword_extraction": True, "relevance_scoring": True, "conversation_context": True,
