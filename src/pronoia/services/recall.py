@@ -141,7 +141,7 @@ class Recall:
         """List memories, newest first unless `ascending`. `before` is the cursor of the page before."""
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            memories, total = await self._store.page(scope, filters, before, offset, limit)
+            memories, total = await self._store.page(scope, filters, before, offset, limit, ascending=ascending)
             state = await self._store.state(scope)
             cursor = memories[-1].id if len(memories) == limit else None
             return Page(memories, total, cursor, state.version)
