@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from datetime import datetime
@@ -9,6 +10,13 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+
+from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.transactions import Database
+from pronoia.domain.identifiers import DEFAULT_ORGANISATION
+from pronoia.domain.records import Permission, Plan
+from pronoia.resilience.clock import SystemClock
+from pronoia.services.keys import Keys
 
 MEMORIES = "/api/v1/memories"
 
@@ -74,6 +82,21 @@ def test_a_key_with_a_letter_changed_is_401(server, anonymous, refused):
         key[place] = "A" if key[place] != "A" else "B"
         refused(anonymous.get(MEMORIES, headers={"X-API-Key": "".join(key)}), 401, "INVALID_API_KEY")
     refused(anonymous.get(MEMORIES), 401, "MISSING_API_KEY")
+
+
+def test_a_revoked_key_is_401(server, anonymous, refused):
+    async def make_and_revoke():
+        database = await Database.open(server.database_url, connections=2, timeout_seconds=10)
+        keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
+        made = {"user_id": "ada", "plan": Plan.FREE, "permissions": Permission, "organisation_id": DEFAULT_ORGANISATION}
+        (key, text), (_, kept) = await keys.create(**made), await keys.create(**made)
+        await keys.revoke(DEFAULT_ORGANISATION, key.id)
+        await database.close()
+        return text, kept
+
+    revoked, kept = asyncio.run(make_and_revoke())
+    refused(anonymous.get(MEMORIES, headers={"X-API-Key": revoked}), 401, "INVALID_API_KEY")
+    assert anonymous.get(MEMORIES, headers={"X-API-Key": kept}).status_code == 200
 
 
 def test_a_service_key_names_its_user_in_header_query_or_body(server, anonymous, refused):
