@@ -69,6 +69,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     uses = Uses(access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock)
     recall = Recall(store=store, embedder=embedder, residents=residents, uses=uses, clock=clock, executor=executor)
     background = Background(
+        store=store,
         queue=PostgresWorkQueue(database),
         embedder=embedder,
         residents=residents,

@@ -240,9 +240,16 @@ class MemoryStore(Protocol):
     async def memory(self, scope: Scope, memory_id: UUID) -> Memory: ...
 
     async def page(
-        self, scope: Scope, filters: Filters, before: UUID | None, offset: int, limit: int
+        self,
+        scope: Scope,
+        filters: Filters,
+        before: UUID | None,
+        offset: int,
+        limit: int,
+        *,
+        ascending: bool = False,
     ) -> tuple[list[Memory], int]:
-        """List newest first, and count all that match: for the largest users."""
+        """List newest first, or oldest first if `ascending`, and count all that match: for the largest users."""
         ...
 
     async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]: ...

@@ -227,7 +227,7 @@ class WorkingSet:
             if wanted is not None:
                 mask &= column.codes == column.code(wanted)
         if filters.created_after is not None:
-            mask &= self.created_at >= filters.created_after.timestamp()
+            mask &= self.created_at > filters.created_after.timestamp()
         if filters.created_before is not None:
             mask &= self.created_at < filters.created_before.timestamp()
         if filters.tags or filters.metadata:

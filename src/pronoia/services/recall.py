@@ -141,7 +141,7 @@ class Recall:
         """List memories, newest first unless `ascending`. `before` is the cursor of the page before."""
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            memories, total = await self._store.page(scope, filters, before, offset, limit)
+            memories, total = await self._store.page(scope, filters, before, offset, limit, ascending=ascending)
             state = await self._store.state(scope)
             cursor = memories[-1].id if len(memories) == limit else None
             return Page(memories, total, cursor, state.version)
@@ -152,7 +152,8 @@ class Recall:
         )
         start = offset
         if before is not None:
-            start += next((place + 1 for place, (_, one, _) in enumerate(ordered) if one == before), len(ordered))
+            # The memory that the cursor names may be gone by now; its id still tells where it stood.
+            start += sum(one <= before if ascending else one >= before for _, one, _ in ordered)
         chosen = ordered[start : start + limit]
         cursor = chosen[-1][1] if chosen and start + limit < len(ordered) else None
         return Page([held.memory(row) for _, _, row in chosen], len(ordered), cursor, held.version)
