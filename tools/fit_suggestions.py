@@ -31,7 +31,7 @@ from pronoia.benchmark.recall_evaluation import PENALTY
 from pronoia.learning.fitting import Choice, fit_choices, fit_logistic
 from pronoia.recall.names import unknown_names
 from pronoia.recall.query import Query
-from pronoia.recall.relevance import EVIDENCE_ROWS, Evidence, Logistic
+from pronoia.recall.relevance import EVIDENCE_ROWS, Evidence, Logistic, average_cosine
 from pronoia.recall.signals import Signals, measure
 from pronoia.services.drafts import Draft
 
@@ -67,7 +67,7 @@ class Asked:
         scores = self.signals.scores(weights.astype(np.float32))
         places = np.argsort(-scores, kind="stable")[:EVIDENCE_ROWS]
         cosines = self.signals.similarities
-        best = (self.signals.word_share[places].max(), cosines[places].max(), cosines.mean())
+        best = (self.signals.word_share[places].max(), cosines[places].max(), average_cosine(cosines))
         return np.array([*best, self.unknown_names], dtype=np.float64)
 
     def suggested(self, weights: np.ndarray, log_odds: float, minimum: float) -> np.ndarray:

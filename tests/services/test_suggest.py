@@ -4,8 +4,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import msgspec
 import pytest
 
+from pronoia.app import open_services
 from pronoia.benchmark.locomo import Conversation, Question, Turn
 from pronoia.benchmark.suggestion_evaluation import evaluate_suggestions
 from pronoia.domain.errors import MissingFieldError, TextLengthError
@@ -188,6 +190,32 @@ async def test_nothing_of_another_user_is_suggested_or_counted(services, scope, 
     suggest = suggest_of(services, outcomes)
     found = await suggest.suggest(other, SuggestRequest(BEES, minimum_confidence=0.0, used_ids=(ids[2],)))
     assert (found.suggestions, outcomes.used) == ([], [])
+
+
+async def test_whoever_listens_hears_of_what_was_got_and_judged(services, scope, outcomes, ids):
+    services.recall._uses._listener = outcomes
+    await services.recall.get(scope, ids[0])
+    await services.memories.feedback(scope, ids[1], helpful=True, context=None, satisfaction=None)
+    await services.memories.add(scope, [Draft("written")])
+    await services.recall.search(scope, SearchRequest("green tea", Filters(), learning_mode=True))
+    assert outcomes.used == [ids[0], ids[1]]
+
+
+async def test_a_single_memory_is_suggested_where_it_fits_and_only_there(services, scope):
+    (alone,) = (await services.memories.add(scope, [Draft("User prefers dark mode in all applications")])).memories
+    for context, expected in (("dark mode settings", [alone.id]), ("cooking pasta", [])):
+        found = await services.suggest.suggest(scope, SuggestRequest(context))
+        assert [one.memory.id for one in found.suggestions] == expected
+
+
+async def test_users_above_the_resident_limit_get_suggestions_too(settings, scope):
+    async with open_services(msgspec.structs.replace(settings, resident_limit=3)) as services:
+        written = await services.memories.add(scope, [Draft(text) for text in TEXTS])
+        used = written.memories[0].id
+        found = await services.suggest.suggest(scope, SuggestRequest(BEES, used_ids=(used, uuid4())))
+        assert found.suggestions[0].memory.id == written.memories[2].id
+        silent = await services.suggest.suggest(scope, SuggestRequest("What is the boiling point of helium?"))
+        assert silent.silent
 
 
 @pytest.mark.parametrize(("context", "error"), [("  ", MissingFieldError), ("x" * 10_001, TextLengthError)])

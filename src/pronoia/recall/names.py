@@ -18,8 +18,7 @@ def unknown_names(working_set: WorkingSet, text: str) -> float:
 
     A name is a capitalised word inside a sentence: right for English, too much for languages that capitalise nouns.
     """
-    names = _names(text)
-    terms = [int(term) for name in names for term in query_terms(name)]
+    terms = {term for name in _names(text) for term in query_terms(name).tolist()}
     if not terms:
         return 0.0
     return sum(working_set.lexicon.frequency(term) == 0 for term in terms) / len(terms)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 EVIDENCE_ROWS = 10
 """The best candidates whose raw evidence decides whether a query is answered at all."""
+USUAL_AVERAGE = 0.3
+"""Mean cosine to expect of a memory before it is seen; chosen."""
+USUAL_WEIGHT = 10
+"""Memories that the expectation counts for: of one or two, the best is the average and would never stand out."""
 
 
 class Evidence(NamedTuple):
@@ -24,7 +28,7 @@ class Evidence(NamedTuple):
     meaning: float
     """The best cosine among them."""
     average: float
-    """The mean cosine of all candidates: small talk is near to everything."""
+    """The mean cosine of all candidates, see average_cosine(): small talk is near to everything."""
     names: float
     """The share of the query's names that no memory says."""
 
@@ -79,7 +83,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         share = float(signals.word_share[places].max())
         if signals.similarities is None:
             return self.words_alone.log_odds(Evidence(share, 0.0, 0.0, unknown_names))
-        cosines, average = signals.similarities[places], float(signals.similarities.mean())
+        cosines, average = signals.similarities[places], average_cosine(signals.similarities)
         if space != self.space:
             cosines, average = self._as_known(cosines, signals.similarities), self.cosine_mean
         logistic = self.both if share > 0 else self.meaning_alone
@@ -95,3 +99,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         """Turn distances from the best result, in units of the ranking score, into probabilities."""
         log_odds = np.float32(best_log_odds) + np.float32(self.slope) * distances
         return (1 / (1 + np.exp(-log_odds))).astype(np.float32, copy=False)
+
+
+def average_cosine(similarities: NDArray[np.float32]) -> float:
+    """Give the mean, drawn towards what is usual where there are few."""
+    return float((similarities.sum() + USUAL_WEIGHT * USUAL_AVERAGE) / (len(similarities) + USUAL_WEIGHT))
