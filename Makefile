@@ -28,6 +28,9 @@ check: $(READY) ## Lint, types, layers, generated code
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_sync_client.py --check
 
+bench: $(READY) ## Measure speed and memory (QUICK=1 for a first look)
+	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
+
 format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

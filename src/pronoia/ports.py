@@ -10,7 +10,7 @@ from uuid import UUID  # noqa: TC003 - outcomes of writes are decoded by their a
 from pronoia.domain.records import Memory, Relationship  # noqa: TC001 - outcomes of writes are decoded by them
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from pronoia.domain.identifiers import Scope
@@ -235,6 +235,25 @@ class AccessLog(Protocol):
 
         Uses of memories that no longer exist are dropped.
         """
+        ...
+
+
+class ContributionStore(Protocol):
+    """What users taught the prediction of their organisation: equally long lists of numbers that are added up.
+
+    `layout` names what the numbers mean; those of another layout do not count.
+    """
+
+    async def total(self, organisation_id: UUID, layout: str) -> list[float]:
+        """Add up an organisation's users; empty if there are none."""
+        ...
+
+    async def of_user(self, scope: Scope, layout: str) -> list[float]:
+        """Give one user's; empty if there is none."""
+        ...
+
+    async def add(self, layout: str, additions: Mapping[Scope, Sequence[float]]) -> None:
+        """Add to what is stored for users; those that were forgotten meanwhile are left out."""
         ...
 
 

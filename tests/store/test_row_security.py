@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
+from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from pronoia.adapters.postgres.access_log import PostgresAccessLog
     from pronoia.adapters.postgres.key_store import PostgresKeyStore
     from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+    from pronoia.adapters.postgres.transactions import Database
 
 pytestmark = pytest.mark.anyio
 
 TABLES = (
     *("organisations", "api_keys", "users", "memories", "memory_usage", "accesses", "feedback", "relationships"),
     *("removals", "memory_revisions", "idempotency_keys", "work"),
+    "prediction_contributions",
 )
 
 
@@ -33,7 +36,7 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, scope: Scope) -> Scope:
+async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, database: Database, scope: Scope) -> Scope:
     """Give a user who has at least one row in every table."""
     one, two, three = memory("one"), memory("two"), memory("three")
     await store.add(scope, [one, two, three], Idempotency("key", b"hash"))
@@ -42,6 +45,7 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, scope:
     await store.update(scope, one.id, MemoryChanges(text="four", terms=b""), NOW, None)
     await store.delete(scope, three.id, NOW, None)
     await accesses.record([Access(scope, one.id, AccessKind.GET, NOW)])
+    await PostgresContributionStore(database).add("layout", {scope: [1.0]})
     return scope
 
 
@@ -130,7 +134,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
     )
     assert {row["proname"] for row in rows} == {
         *("record_accesses", "claim_work", "find_key", "users_to_index", "purge_idempotency_keys"),
-        *("search_candidates", "earlier_memories", "changed_after"),
+        *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -20,6 +20,9 @@ from pronoia.recall.signals import Signals, measure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pronoia.benchmark.locomo import Conversation, Question
     from pronoia.domain.records import Vector
     from pronoia.ports import Embedder
@@ -49,18 +52,22 @@ class InMemorySystem:
     async def measure(self, conversation: Conversation, question: Question) -> Measured:
         """Give the signals that the ranker sees."""
         signals = await self.signals(conversation, question.text)
-        return Measured([conversation.turns[row].id for row in signals.rows.tolist()], signals.standardised())
+        return Measured(_turn_ids(conversation, signals.rows), signals.standardised())
 
     async def search(self, conversation: Conversation, question: Question, limit: int) -> list[str]:
         """Rank with the shipped prior."""
         held = self._working_sets[conversation.id]
         options = RankingOptions(limit, minimum_score=0.0)
         ranking = rank(held, await self._query(question.text), held.alive, STORED_AT.timestamp(), options)
-        return [conversation.turns[row].id for row in ranking.rows.tolist()]
+        return _turn_ids(conversation, ranking.rows)
 
     async def _query(self, text: str) -> Query:
         (vector,) = await self._embedder.embed([text])
         return Query.of(text, vector)
+
+
+def _turn_ids(conversation: Conversation, rows: NDArray[np.intp]) -> list[str]:
+    return [conversation.turns[int(row)].id for row in rows]
 
 
 async def build_working_set(embedder: Embedder, user_id: str, drafts: Sequence[Draft]) -> WorkingSet:

@@ -39,7 +39,7 @@ class _Question(msgspec.Struct):
 class _Sample(msgspec.Struct):
     sample_id: str
     conversation: dict[str, msgspec.Raw]
-    qa: list[_Question]
+    qa: list[_Question] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,9 @@ class Filters:
     agent_id: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-    metadata: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    metadata: Mapping[str, str | int | float | bool | None] = field(
+        default_factory=dict[str, "str | int | float | bool | None"]
+    )
     """Top-level keys of the metadata and the JSON scalar each must equal."""
 
 

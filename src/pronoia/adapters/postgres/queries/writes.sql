@@ -74,6 +74,9 @@ forgotten_removals as (
 forgotten_outcomes as (
     delete from idempotency_keys where organisation_id = $1 and user_id = $2
 ),
+forgotten_contribution as (
+    delete from prediction_contributions where organisation_id = $1 and user_id = $2
+),
 emptied as (
     update users set memory_count = 0, complete_from = $3, search_state = 'exact'
     where organisation_id = $1 and user_id = $2

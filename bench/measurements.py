@@ -1,0 +1,126 @@
+"""What is measured. Each gives figures by name; the runner takes medians of five."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from harness import PRONOIA, SERVER_CORE, Server, bare_inserts, fill, free_port, sentence, serving, until_answered
+
+from pronoia.adapters.postgres.driver import connect
+
+CLIENTS = 16
+Figures = dict[str, float]
+
+
+async def search(server: Server, user: str, queries: int) -> Figures:
+    """Search a user's memory that is in the process, one request at a time, beside a route that does nothing."""
+    async with server.connection() as connection:
+        requests = [
+            connection.request("POST", "/api/v1/memories/search", {"query": sentence(number)[-40:]}, user)
+            for number in range(queries)
+        ]
+        nothing = connection.request("GET", "/health")
+        await connection.send(requests[0])
+        searched = median([await connection.timed(request) for request in requests])
+        answered = median([await connection.timed(nothing) for _ in range(queries)])
+    return {"milliseconds": searched * 1e3, "ratio": searched / answered}
+
+
+async def exact_scan(database_url: str, user: str, queries: int) -> Figures:
+    """Find the nearest ten in PostgreSQL, without rights: what the working set saves."""
+    connection = await connect(database_url, timeout_seconds=60)
+    await connection.execute("set enable_indexscan = off; set enable_bitmapscan = on")
+    statement = (
+        "select id from memories where user_id = $1 "
+        "order by embedding <#> (select embedding from memories where user_id = $1 limit 1) limit 10"
+    )
+    times: list[float] = []
+    for _ in range(queries):
+        started = perf_counter()
+        await connection.fetch(statement, user)
+        times.append(perf_counter() - started)
+    await connection.close()
+    return {"milliseconds": median(times) * 1e3}
+
+
+async def cold_search(database_url: str, user: str) -> Figures:
+    """Search in a process that has not seen the user: load the working set and answer."""
+    async with serving(database_url) as server, server.connection() as connection:
+        await connection.send(connection.request("GET", "/api/v1/memories?limit=1", user="somebody else"))
+        request = connection.request("POST", "/api/v1/memories/search", {"query": "coffee by the river"}, user)
+        cold = await connection.timed(request)
+        warm = median([await connection.timed(request) for _ in range(20)])
+    return {"milliseconds": cold * 1e3, "ratio": cold / warm}
+
+
+async def single_writes(server: Server, writes: int) -> Figures:
+    """Store memories one by one for many users, beside bare inserts with as many clients."""
+
+    async def write(client: int) -> None:
+        async with server.connection() as connection:
+            for number in range(writes // CLIENTS):
+                body = {"text": sentence(number * CLIENTS + client)}
+                await connection.send(connection.request("POST", "/api/v1/memories", body, f"writer {client}"))
+
+    started = perf_counter()
+    await asyncio.gather(*(write(client) for client in range(CLIENTS)))
+    ours = writes / (perf_counter() - started)
+    started = perf_counter()
+    await bare_inserts(server.database_url, CLIENTS, writes)
+    bare = writes / (perf_counter() - started)
+    return {"per second": ours, "ratio": ours / bare}
+
+
+async def bulk_writes(server: Server, memories: int, user: str) -> Figures:
+    """Store memories a hundred at once, embedding included."""
+    started = perf_counter()
+    await asyncio.gather(*(fill(server, f"{user} {client}", memories // 2) for client in range(2)))
+    return {"per second": memories / (perf_counter() - started)}
+
+
+async def start(folder: Path) -> Figures:
+    """Start the server with its own PostgreSQL, and stop it: seconds to the first answer that needs the database."""
+    port = free_port()
+    started = perf_counter()
+    process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own program
+        [PRONOIA, "serve", "--data", folder, "--port", str(port)], stderr=subprocess.DEVNULL
+    )
+    await until_answered(port)
+    answered = perf_counter() - started
+    process.terminate()
+    process.wait(30)
+    return {"seconds": answered, "stopped after": perf_counter() - started - answered}
+
+
+async def starts() -> tuple[Figures, Figures]:
+    """Start on an empty folder, then again on the same."""
+    with TemporaryDirectory(prefix="pronoia-bench-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder) / "data"
+        return await start(data), await start(data)
+
+
+async def memory(database_url: str, users: int, memories: int) -> tuple[Figures, Figures]:
+    """Measure resident memory after the first answer, and with the working sets of many users."""
+    async with serving(database_url) as server:
+        rest = server.memory_bytes()
+        for number in range(users):
+            await fill(server, f"resident {number}", memories)
+    async with serving(database_url) as server, server.connection() as connection:
+        for number in range(users):
+            await connection.send(
+                connection.request("POST", "/api/v1/memories/search", {"query": "coffee"}, f"resident {number}")
+            )
+        warm = server.memory_bytes()
+    vectors = users * memories * 256 * 4
+    return {"MiB": rest / 2**20}, {"MiB": warm / 2**20, "ratio": (warm - rest) / vectors}
+
+
+def pin_to_server_core() -> None:
+    """Let what is started now share the server's core."""
+    os.sched_setaffinity(0, {SERVER_CORE})

@@ -1,0 +1,19 @@
+"""pronoia bench: measures this installation on public data."""
+
+from __future__ import annotations
+
+import typer
+
+from pronoia.cli.bench import recall, suggest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(
+        help="Measure quality on public data, through the real services and a real store. See docs/benchmarks.md.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    recall.register(group)
+    suggest.register(group)
+    app.add_typer(group, name="bench")
