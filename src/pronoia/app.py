@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
@@ -29,6 +30,7 @@ from pronoia.services.memories import Memories
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
 from pronoia.services.services import Services
+from pronoia.services.suggest import Suggest, UnrecordedOutcomes
 from pronoia.services.uses import Uses
 
 if TYPE_CHECKING:
@@ -66,7 +68,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         timeout_seconds=settings.database_timeout_seconds,
     )
     changes = Changes(feed=feed, residents=residents)
-    uses = Uses(access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock)
+    outcomes = UnrecordedOutcomes()
+    uses = Uses(
+        access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock, listener=outcomes
+    )
     recall = Recall(store=store, embedder=embedder, residents=residents, uses=uses, clock=clock, executor=executor)
     background = Background(
         store=store,
@@ -89,6 +94,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         ),
         recall=recall,
         context=Context(recall=recall),
+        suggest=Suggest(
+            recall=recall, residents=residents, uses=uses, outcomes=outcomes, clock=clock, draw=SystemRandom().random
+        ),
         relationships=Relationships(store=store, residents=residents, changes=changes, clock=clock),
         keys=Keys(store=PostgresKeyStore(database), clock=clock),
         health=Health(database=database, clock=clock),

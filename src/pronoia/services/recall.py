@@ -6,12 +6,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import structlog
 
 from pronoia.domain.errors import EmbeddingUnavailableError, NotFoundError
 from pronoia.domain.records import AccessKind, Filters, Memory
 from pronoia.memory.working_set import WorkingSet
+from pronoia.recall.prior import shipped_prior
 from pronoia.recall.query import Query
 from pronoia.recall.ranking import RankingOptions, rank
 from pronoia.services.drafts import check_text
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pronoia.memory.residents import Residents
     from pronoia.ports import Clock, Embedder, MemoryStore
     from pronoia.recall.ranking import Ranking
+    from pronoia.recall.relevance import Calibration
     from pronoia.services.uses import Uses
 
 MAXIMUM_QUERY_LENGTH = 10_000
@@ -163,19 +166,33 @@ class Recall:
         check_text(request.query, "query", MAXIMUM_QUERY_LENGTH)
         if request.query.startswith(SESSION_PREFIX):
             return await self._session(scope, request, minimum_version)
+        held, ranking, method = await self.ranked(scope, request, minimum_version)
+        hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
+        if request.learning_mode:
+            self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
+        return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
+
+    async def ranked(
+        self,
+        scope: Scope,
+        request: SearchRequest,
+        minimum_version: int | None = None,
+        relevance: Calibration | None = None,
+    ) -> tuple[WorkingSet, Ranking, str]:
+        """Give the ranking of a request, the working set that its rows are of, and how candidates were found.
+
+        `relevance` judges the evidence; None takes that of searches. Nothing is recorded.
+        """
         vector = await self._vector(request.query)
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             held = await self._candidates(scope, request, vector)
-        query = Query.of(request.query, vector)
-        ranking = await self._rank(held, query, request)
-        hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
-        if request.learning_mode:
-            self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
-        method = "text_search" if vector is None else "vector_similarity"
-        return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
+        ranking = await self._rank(held, Query.of(request.query, vector), request, relevance)
+        return held, ranking, "text_search" if vector is None else "vector_similarity"
 
-    async def _rank(self, held: WorkingSet, query: Query, request: SearchRequest) -> Ranking:
+    async def _rank(
+        self, held: WorkingSet, query: Query, request: SearchRequest, relevance: Calibration | None
+    ) -> Ranking:
         options = RankingOptions(
             limit=request.limit,
             minimum_score=request.min_score,
@@ -185,12 +202,15 @@ class Recall:
             decay_old_memories=request.decay_old_memories,
             explain=request.explain,
         )
+        prior = shipped_prior()
+        if relevance is not None:
+            prior = msgspec.structs.replace(prior, relevance=relevance)
         mask = held.matching(request.filters)
         now = self._clock.now().timestamp()
         if held.size <= LARGEST_INLINE:
-            return rank(held, query, mask, now, options)
+            return rank(held, query, mask, now, options, prior)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options)
+        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options, prior)
 
     async def _candidates(self, scope: Scope, request: SearchRequest, vector: Vector | None) -> WorkingSet:
         snapshot = await self._store.candidates(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pronoia.services.memories import Memories
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
+    from pronoia.services.suggest import Suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Services:
     memories: Memories
     recall: Recall
     context: Context
+    suggest: Suggest
     relationships: Relationships
     keys: Keys
     health: Health
