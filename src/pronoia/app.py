@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,12 @@ from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedde
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
+from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
-from pronoia.config import read_settings
+from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.memory.residents import Residents
@@ -27,6 +29,8 @@ from pronoia.services.context import Context
 from pronoia.services.health import Health
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories
+from pronoia.services.prediction_learning import PredictionLearning, utc_offset
+from pronoia.services.predictions import Predictions
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
 from pronoia.services.services import Services
@@ -39,12 +43,13 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Embedder
+    from pronoia.ports import Clock, Embedder
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[Services]:
     """Open everything a migrated database needs, and close it in the reverse order; what is pending is written."""
+    clock = clock or SystemClock()
     database = await Database.open(
         settings.database_url,
         connections=settings.database_connections,
@@ -53,7 +58,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     )
     embedder = _embedder(settings)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
-    clock = SystemClock()
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     residents = Residents(
         store,
@@ -69,8 +73,18 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     )
     changes = Changes(feed=feed, residents=residents)
     outcomes = UnrecordedOutcomes()
+    learning = PredictionLearning(
+        store=PostgresContributionStore(database),
+        residents=residents,
+        clock=clock,
+        utc_offset=partial(utc_offset, zone_of(settings.time_zone)),
+    )
     uses = Uses(
-        access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock, listener=outcomes
+        access_log=PostgresAccessLog(database),
+        residents=residents,
+        changes=changes,
+        clock=clock,
+        listeners=(outcomes, learning),
     )
     recall = Recall(store=store, embedder=embedder, residents=residents, uses=uses, clock=clock, executor=executor)
     background = Background(
@@ -89,10 +103,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             residents=residents,
             changes=changes,
             uses=uses,
+            learning=learning,
             clock=clock,
             maximum_text_length=settings.maximum_text_length,
         ),
         recall=recall,
+        predictions=Predictions(recall=recall, residents=residents, learning=learning, outcomes=outcomes, clock=clock),
         context=Context(recall=recall),
         suggest=Suggest(
             recall=recall, residents=residents, uses=uses, outcomes=outcomes, clock=clock, draw=SystemRandom().random
@@ -101,7 +117,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         keys=Keys(store=PostgresKeyStore(database), clock=clock),
         health=Health(database=database, clock=clock),
     )
-    loops = [asyncio.create_task(loop) for loop in (uses.run(), changes.announce(), changes.listen(), background.run())]
+    loops = [
+        asyncio.create_task(loop)
+        for loop in (uses.run(), changes.announce(), changes.listen(), background.run(), learning.run())
+    ]
     try:
         yield services
     finally:
@@ -109,6 +128,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await uses.flush()
+        await learning.save()
         executor.shutdown(wait=False, cancel_futures=True)
         await embedder.close()
         await database.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -62,6 +64,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=4000, description="Numbers in a vector of the endpoint's model.")
     ] = 0
     embedding_timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="Longest wait for the endpoint.")] = 5.0
+    time_zone: Annotated[
+        str,
+        Meta(description="Zone whose days and weeks users live by, such as Europe/Berlin: habits have a time of day."),
+    ] = "UTC"
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
 
 
@@ -73,9 +79,23 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     }
     values.update({name: value for name, value in overrides.items() if value is not None})
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
+        zone_of(settings.time_zone)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"A setting is wrong: {error}. See docs/configuration.md.") from error
+    return settings
+
+
+def zone_of(name: str) -> tzinfo:
+    """Find a time zone. Raises ConfigurationError for one that this system does not know."""
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"{PREFIX}TIME_ZONE: {name!r} is not known here. Use a name of the IANA database, such as Europe/Berlin."
+        ) from error
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

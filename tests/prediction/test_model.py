@@ -92,7 +92,7 @@ def test_frequency_is_the_share_of_uses():
 
 def test_evidence_from_outside_is_added_to_the_log_odds():
     model, _, at = taught([0, 1, 2])
-    plain = model.predict(at).probabilities
+    plain = model.predict(at, np.zeros(3, dtype=np.float32)).probabilities
     moved = model.predict(at, np.array([0, 0, 3], dtype=np.float32)).probabilities
     assert moved[2] / moved[0] == pytest.approx(plain[2] / plain[0] * np.exp(3), rel=1e-3)
 
@@ -133,9 +133,11 @@ def test_a_forgotten_user_leaves_the_weights_as_they_were():
     for place in range(50):
         second.observe(place % 5, START + 90.0 * place)
     assert not np.allclose(shared.weights(100), before)
-    shared.forget("ada", None)
+    shared.forget("ada")
     np.testing.assert_allclose(shared.weights(100), before, atol=1e-6)
-    shared.forget("grace", saved["grace"])
+    shared.refresh(saved["grace"])
+    np.testing.assert_allclose(shared.weights(100), before, atol=1e-6)
+    shared.refresh(np.zeros(0))
     np.testing.assert_allclose(shared.weights(100), SharedBlend().weights(100), atol=1e-6)
 
 

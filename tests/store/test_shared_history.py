@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,13 +33,18 @@ class Process:
         self.residents = Residents(store, space=SPACE, dimensions=256, budget_bytes=1 << 30, resident_limit=1_000)
         feed = PostgresChangeFeed(database, direct_url="", timeout_seconds=1)
         changes = Changes(feed=feed, residents=self.residents)
-        self.clock = ManualClock(NOW)
+        self.clock = ManualClock(NOW + timedelta(days=1))
         self.uses = Uses(access_log=accesses, residents=self.residents, changes=changes, clock=self.clock)
 
     async def use(self, scope: Scope, memory_id: UUID) -> None:
         self.clock.advance(1)
         await self.residents.get(scope)
         self.uses.record(scope, [memory_id], AccessKind.GET)
+
+    async def uses_after_writing(self, scope: Scope) -> list[UUID]:
+        """Give the history without the first use of each memory, which stands for its being written."""
+        history = await self.history(scope)
+        return [one for place, one in enumerate(history) if one in history[:place]]
 
     async def history(self, scope: Scope) -> list[UUID]:
         held = await self.residents.get(scope)
@@ -57,10 +63,10 @@ async def test_uses_of_two_processes_make_one_history_in_each(
     await there.uses.flush()
     await here.uses.flush()
     await here.use(scope, first.id)
-    assert sorted(await here.history(scope)) == sorted([first.id, second.id, first.id])
+    assert sorted(await here.uses_after_writing(scope)) == sorted([first.id, second.id, first.id])
     await here.uses.flush()
     there.residents.heard(scope.digest, 0, 3)
-    assert sorted(await there.history(scope)) == sorted([first.id, second.id, first.id])
+    assert sorted(await there.uses_after_writing(scope)) == sorted([first.id, second.id, first.id])
 
 
 async def test_uses_recorded_before_a_user_is_here_are_read_from_the_log(
@@ -72,7 +78,7 @@ async def test_uses_recorded_before_a_user_is_here_are_read_from_the_log(
     process.uses.record(scope, [one.id], AccessKind.WRITE)
     await process.use(scope, one.id)
     await process.uses.flush()
-    assert await process.history(scope) == [one.id, one.id]
+    assert await process.uses_after_writing(scope) == [one.id, one.id]
 
 
 async def test_a_history_is_read_again_after_a_restart(
@@ -100,4 +106,4 @@ async def test_a_deleted_memory_leaves_the_history(
     written = await store.delete(scope, one.id, NOW, None)
     for process in (here, there):
         process.residents.heard(scope.digest, written.version, 0)
-        assert await process.history(scope) == [other.id]
+        assert set(await process.history(scope)) == {other.id}

@@ -32,6 +32,7 @@ class History:
         self._numbers: dict[UUID, int] = {}
         self._items: Column[np.int32] = Column(np.int32)
         self._times: Column[np.float64] = Column(np.float64)
+        self._own: Column[np.bool_] = Column(np.bool_)
         self._pending: OrderedDict[tuple[UUID, int], None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -48,6 +49,11 @@ class History:
         return self._times.values
 
     @property
+    def own(self) -> NDArray[np.bool_]:
+        """Whether each use was recorded by this process, so that it is for it to learn from."""
+        return self._own.values
+
+    @property
     def ids(self) -> list[UUID]:
         """The memories by their numbers."""
         return self._ids
@@ -61,9 +67,12 @@ class History:
         return self._numbers.get(memory_id)
 
     def record(self, memory_id: UUID, at: float) -> None:
-        """Append a use that the log does not have yet."""
-        self._pending[_key(memory_id, at)] = None
-        self._append([(memory_id, at)])
+        """Append a use that the log does not have yet, unless it is here already."""
+        key = _key(memory_id, at)
+        if key in self._pending:
+            return
+        self._pending[key] = None
+        self._append([(memory_id, at)], own=True)
 
     def confirm(self, count: int) -> bool:
         """Note that the log has the `count` oldest pending uses. False, and nothing done, if there are not so many."""
@@ -79,7 +88,7 @@ class History:
         uses = list(zip(ids, np.frombuffer(columns.times, dtype=">f8").tolist(), strict=True))
         if self._pending:
             uses = [use for use in uses if self._pending.pop(_key(*use), self) is self]
-        self._append(uses)
+        self._append(uses, own=False)
 
     def forget(self, memory_id: UUID) -> None:
         """Remove a memory and all its uses; those that come after it are numbered anew."""
@@ -90,20 +99,22 @@ class History:
         del self._ids[gone]
         self._numbers = {one: number for number, one in enumerate(self._ids)}
         kept = self.items != gone
-        items, times = self.items[kept], self.times[kept]
-        self._items, self._times = Column(np.int32), Column(np.float64)
+        items, times, own = self.items[kept], self.times[kept], self.own[kept]
+        self._items, self._times, self._own = Column(np.int32), Column(np.float64), Column(np.bool_)
         self._items.extend(np.where(items > gone, items - 1, items))
         self._times.extend(times)
+        self._own.extend(own)
         for key in [key for key in self._pending if key[0] == memory_id]:
             del self._pending[key]
 
-    def _append(self, uses: Sequence[tuple[UUID, float]]) -> None:
+    def _append(self, uses: Sequence[tuple[UUID, float]], *, own: bool) -> None:
         for memory_id, _ in uses:
             if memory_id not in self._numbers:
                 self._numbers[memory_id] = len(self._ids)
                 self._ids.append(memory_id)
         self._items.extend([self._numbers[memory_id] for memory_id, _ in uses])
         self._times.extend([at for _, at in uses])
+        self._own.extend([own] * len(uses))
 
 
 def _key(memory_id: UUID, at: float) -> tuple[UUID, int]:

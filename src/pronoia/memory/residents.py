@@ -78,6 +78,11 @@ class Residents:
             )
         return working_set
 
+    def peek(self, scope: Scope) -> WorkingSet | None:
+        """Give a user's working set if it is here, current or not."""
+        resident = self._residents.get(scope.digest)
+        return None if resident is None else resident.working_set
+
     def apply(self, scope: Scope, snapshot: Snapshot) -> None:
         """Take over what this process just wrote. After a gap the next read fetches what is missing."""
         resident = self._residents.get(scope.digest)

@@ -173,6 +173,7 @@ class WorkingSet:
         self._append(snapshot.memories)
         self._count(snapshot.usage)
         self.history.extend(snapshot.accesses)
+        self._remember_writes(snapshot.memories)
         for relationship in snapshot.relationships:
             self.links.add(relationship)
         self.version = max(self.version, snapshot.version)
@@ -181,6 +182,10 @@ class WorkingSet:
     def row_of(self, memory_id: UUID) -> int | None:
         """Find the living row of a memory."""
         return self._rows.get(memory_id)
+
+    def rows_of(self, memory_ids: Sequence[UUID]) -> NDArray[np.intp]:
+        """Find the living rows of memories; -1 for one that is gone."""
+        return np.fromiter((self._rows.get(one, -1) for one in memory_ids), dtype=np.intp, count=len(memory_ids))
 
     def ids(self, rows: Iterable[int]) -> list[UUID]:
         return [self._ids[row] for row in rows]
@@ -304,6 +309,13 @@ class WorkingSet:
         self.agents.extend(columns.agent_ids)
         self.speakers.extend(columns.speakers)
         self._keep_counts(first, replaced)
+
+    def _remember_writes(self, columns: MemoryColumns) -> None:
+        """Have a use of every memory: that of writing it reaches the log a moment after the memory is stored."""
+        for place, at in enumerate(columns.created_at):
+            memory_id = UUID(bytes=columns.ids[16 * place : 16 * place + 16])
+            if self.history.number_of(memory_id) is None:
+                self.history.record(memory_id, at)
 
     def _append_vectors(self, columns: MemoryColumns) -> None:
         embedded = np.array(columns.embedded, dtype=np.bool_)

@@ -11,9 +11,9 @@ from pronoia.prediction.prior import shipped_prior
 from pronoia.prediction.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from numpy.typing import NDArray
+
+    from pronoia.domain.identifiers import Scope
 
 GAPS: Final = (60.0, 600.0, 3_600.0, 21_600.0, 86_400.0)
 """Bounds of the kinds of gap since the last use, in seconds. Each kind has weights beside the common ones."""
@@ -38,9 +38,9 @@ class SharedBlend:
         prior = shipped_prior()
         self._prior = np.concatenate((prior.weight_array(SHAPE).ravel(), prior.calibration))
         self._learned = np.zeros((2, PARAMETERS))
-        self._unsaved: dict[Hashable, NDArray[np.float64]] = {}
-        if total is not None and len(total) == CONTRIBUTION:
-            self._learned += total.reshape(2, PARAMETERS)
+        self._unsaved: dict[Scope, NDArray[np.float64]] = {}
+        if total is not None:
+            self.refresh(total)
 
     def weights(self, gap: float) -> NDArray[np.float32]:
         """Give the weights of the signals for a gap in seconds; (len(SIGNALS),)."""
@@ -51,35 +51,39 @@ class SharedBlend:
         """Give the probabilities that predictions come true; see calibration.describe."""
         return calibration.confidences(described, (self._prior + self._learned[0])[WEIGHTS:])
 
-    def learn(self, user: Hashable, gap: float, gradient: NDArray[np.float64]) -> None:
+    def learn(self, user: Scope, gap: float, gradient: NDArray[np.float64]) -> None:
         """Step along the gradient of the log-likelihood of a use, for all gaps and for this kind."""
         kind = kind_of_gap(gap) * SHAPE[1]
         for first in (0, kind):
             self._step(user, slice(first, first + SHAPE[1]), gradient)
 
-    def settle(self, user: Hashable, described: NDArray[np.float64], came_true: NDArray[np.bool_]) -> None:
+    def settle(self, user: Scope, described: NDArray[np.float64], came_true: NDArray[np.bool_]) -> None:
         """Learn how far to trust, from predictions and which of them came true."""
         gradient = (came_true - self.confidences(described)) @ described
         self._step(user, slice(WEIGHTS, PARAMETERS), gradient)
 
-    def take_unsaved(self) -> dict[Hashable, NDArray[np.float64]]:
+    def take_unsaved(self) -> dict[Scope, NDArray[np.float64]]:
         """Hand over what users contributed since the last call; (CONTRIBUTION,) each."""
         unsaved, self._unsaved = self._unsaved, {}
         return {user: part.ravel() for user, part in unsaved.items()}
 
-    def put_back(self, user: Hashable, part: NDArray[np.float64]) -> None:
+    def put_back(self, user: Scope, part: NDArray[np.float64]) -> None:
         """Take back what could not be saved."""
         self._part(user)[:] += part.reshape(2, PARAMETERS)
 
-    def forget(self, user: Hashable, saved: NDArray[np.float64] | None) -> None:
-        """Take out what a user contributed: what was saved of it, and what was not yet."""
+    def refresh(self, total: NDArray[np.float64]) -> None:
+        """Take over what all users contributed and was saved, by whichever process; what is unsaved stays."""
+        self._learned[:] = total.reshape(2, PARAMETERS) if len(total) == CONTRIBUTION else 0
+        for part in self._unsaved.values():
+            self._learned += part
+
+    def forget(self, user: Scope) -> None:
+        """Take out what a user contributed and was not saved. What was saved goes with the next refresh."""
         unsaved = self._unsaved.pop(user, None)
         if unsaved is not None:
             self._learned -= unsaved
-        if saved is not None and len(saved) == CONTRIBUTION:
-            self._learned -= saved.reshape(2, PARAMETERS)
 
-    def _step(self, user: Hashable, place: slice, gradient: NDArray[np.float64]) -> None:
+    def _step(self, user: Scope, place: slice, gradient: NDArray[np.float64]) -> None:
         squares = gradient**2
         # What was taken out may leave less than nothing, by rounding.
         before = np.maximum(self._learned[1, place], 0)
@@ -88,7 +92,7 @@ class SharedBlend:
             target[0, place] += step
             target[1, place] += squares
 
-    def _part(self, user: Hashable) -> NDArray[np.float64]:
+    def _part(self, user: Scope) -> NDArray[np.float64]:
         part = self._unsaved.get(user)
         if part is None:
             part = self._unsaved[user] = np.zeros((2, PARAMETERS))

@@ -13,14 +13,15 @@ from pronoia.prediction.experts import measure
 from pronoia.prediction.statistics import UseStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from numpy.typing import NDArray
 
+    from pronoia.domain.identifiers import Scope
     from pronoia.prediction.blend import SharedBlend
 
 LEARNED_FROM = 128
 """Memories, the last used and the most used, among which one use teaches the blend."""
+USES_OF_EVIDENCE = 20
+"""Uses after which a history counts half beside what the content says."""
 SETTLED = 10
 """Predictions of each use that are later checked."""
 
@@ -46,7 +47,7 @@ class _Unsettled:
 class Model:
     """Learns from each use of one user and says what comes next."""
 
-    def __init__(self, shared: SharedBlend, user: Hashable, utc_offset_seconds: float = 0.0) -> None:
+    def __init__(self, shared: SharedBlend, user: Scope, utc_offset_seconds: float = 0.0) -> None:
         self._shared = shared
         self._user = user
         self._statistics = UseStatistics(utc_offset_seconds)
@@ -69,13 +70,25 @@ class Model:
         if len(self._unsettled) == AHEAD:
             self._settle(self._unsettled.popleft())
 
+    def follow(self, item: int, at: float) -> None:
+        """Remember a use that another process learned from."""
+        self._statistics.record(item, at)
+        self._unsettled.clear()
+
     def predict(self, at: float, evidence: NDArray[np.float32] | None = None) -> Prediction:
-        """Rank all memories at a moment. `evidence` is added to their log-odds; (n,)."""
+        """Rank all memories at a moment.
+
+        `evidence` (n,) is added to the log-odds; beside it, a history counts the less the shorter it is, because being
+        written is no use.
+        """
         rows = np.arange(self._statistics.memories)
         if not len(rows):
             nothing = np.zeros(0, dtype=np.float32)
             return Prediction(nothing, nothing, np.zeros((0, 0), dtype=np.float32))
         measured, weights = self._measure(rows, at)
+        if evidence is not None:
+            used_again = self.uses - len(rows)
+            weights = weights * np.float32(used_again / (used_again + USES_OF_EVIDENCE))
         scores = weights @ measured
         probabilities = _softmax(scores if evidence is None else scores + evidence)
         centred = measured - measured.mean(axis=1, keepdims=True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Snapshot, Written
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft
+    from pronoia.services.prediction_learning import PredictionLearning
     from pronoia.services.uses import Uses
 
 MAXIMUM_CONTEXT_LENGTH = 1_000
@@ -64,6 +65,7 @@ class Memories:
         residents: Residents,
         changes: Changes,
         uses: Uses,
+        learning: PredictionLearning,
         clock: Clock,
         maximum_text_length: int,
     ) -> None:
@@ -72,6 +74,7 @@ class Memories:
         self._residents = residents
         self._changes = changes
         self._uses = uses
+        self._learning = learning
         self._clock = clock
         self._maximum_text_length = maximum_text_length
 
@@ -88,7 +91,8 @@ class Memories:
         written = await self._store.add(scope, new, idempotency)
         if not written.replayed:
             self._publish(scope, snapshots.added(written.version, new, written.memories, self._embedder.space))
-            self._uses.record(scope, [memory.id for memory in written.memories], AccessKind.WRITE)
+            for memory in written.memories:
+                self._uses.record(scope, [memory.id], AccessKind.WRITE, at=memory.created_at)
         return written
 
     async def update(
@@ -112,6 +116,7 @@ class Memories:
         """Delete everything that is held about a user."""
         forgotten = await self._store.forget(scope, idempotency)
         self._residents.forget(scope)
+        await self._learning.forget(scope)
         self._changed(scope, forgotten.version)
         return forgotten
 

@@ -183,7 +183,7 @@ class Recall:
 
         `relevance` judges the evidence; None takes that of searches. Nothing is recorded.
         """
-        vector = await self._vector(request.query)
+        vector = await self.vector(request.query)
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             held = await self._candidates(scope, request, vector)
@@ -236,7 +236,8 @@ class Recall:
         hits = [Hit(memory, 1.0, 1.0, None) for memory in memories]
         return Found(hits, "session", version, abstained=False, best_score=None)
 
-    async def _vector(self, text: str) -> Vector | None:
+    async def vector(self, text: str) -> Vector | None:
+        """Embed a query, or give None if that cannot be had now: words alone answer then."""
         try:
             (vector,) = await self._embedder.embed([text])
         except EmbeddingUnavailableError as error:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pronoia.services.health import Health
     from pronoia.services.keys import Keys
     from pronoia.services.memories import Memories
+    from pronoia.services.predictions import Predictions
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.suggest import Suggest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 class Services:
     memories: Memories
     recall: Recall
+    predictions: Predictions
     context: Context
     suggest: Suggest
     relationships: Relationships

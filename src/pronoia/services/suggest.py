@@ -41,6 +41,10 @@ class Outcomes(Protocol):
         self, scope: Scope, suggested_ids: Sequence[UUID], *, withheld: bool, silent: bool
     ) -> None: ...
 
+    def record_prediction(self, scope: Scope, predicted: Sequence[tuple[UUID, float]]) -> None:
+        """Keep what was predicted, with its confidence."""
+        ...
+
     def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
 
 
@@ -50,6 +54,8 @@ class UnrecordedOutcomes:
     def record_suggestion(
         self, scope: Scope, suggested_ids: Sequence[UUID], *, withheld: bool, silent: bool
     ) -> None: ...
+
+    def record_prediction(self, scope: Scope, predicted: Sequence[tuple[UUID, float]]) -> None: ...
 
     def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
 

@@ -13,7 +13,7 @@ from pronoia.domain.records import Access, AccessKind
 from pronoia.ports import UserState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -49,10 +49,10 @@ class Uses:
         residents: Residents,
         changes: Changes,
         clock: Clock,
-        listener: UseListener | None = None,
+        listeners: Sequence[UseListener] = (),
     ) -> None:
         self._access_log = access_log
-        self._listener = listener
+        self._listeners = listeners
         self._changes = changes
         self._residents = residents
         self._clock = clock
@@ -60,17 +60,28 @@ class Uses:
         self._arrived = asyncio.Event()
         self.dropped = 0
 
-    def record(self, scope: Scope, memory_ids: Iterable[UUID], kind: AccessKind, context: str | None = None) -> None:
-        """Note uses. Never waits; beyond MAXIMUM_PENDING, as when the database is away, the newest are dropped."""
-        at = self._clock.now()
+    def record(
+        self,
+        scope: Scope,
+        memory_ids: Iterable[UUID],
+        kind: AccessKind,
+        context: str | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Note uses, now unless it is said when.
+
+        Never waits; beyond MAXIMUM_PENDING, as when the database is away, the newest are dropped.
+        """
+        at = at or self._clock.now()
         for memory_id in memory_ids:
             if len(self._pending) >= MAXIMUM_PENDING:
                 self.dropped += 1
                 continue
             self._pending.append(Access(scope, memory_id, kind, at, context))
             self._residents.used(scope, memory_id, at, counted=kind in COUNTED)
-            if self._listener is not None and kind in CHOSEN:
-                self._listener.record_use(scope, memory_id, at)
+            if kind in CHOSEN:
+                for listener in self._listeners:
+                    listener.record_use(scope, memory_id, at)
         self._arrived.set()
 
     async def run(self) -> None:

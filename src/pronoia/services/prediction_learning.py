@@ -1,0 +1,165 @@
+"""Keeps each user's model current, learns from each use once, and saves what was learned."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import numpy as np
+import structlog
+
+from pronoia.domain.errors import StoreUnavailableError
+from pronoia.prediction.blend import LAYOUT, SharedBlend
+from pronoia.prediction.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, tzinfo
+    from uuid import UUID
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.memory.history import History
+    from pronoia.memory.residents import Residents
+    from pronoia.memory.working_set import WorkingSet
+    from pronoia.ports import Clock, ContributionStore
+
+LEARN_SECONDS = 0.1
+SAVE_SECONDS = 5.0
+REFRESH_SECONDS = 600.0
+"""How often what other processes learned is taken over."""
+LEARNED_AT_ONCE = 20
+"""Uses between which others get the event loop."""
+LONGEST_LAG = 500
+"""Uses that are learned from late; of more, the oldest are only remembered."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Known:
+    """A model, and the history that it follows."""
+
+    def __init__(self, model: Model, history: History) -> None:
+        self.model = model
+        self.history = history
+        self.generation = history.generation
+
+
+class PredictionLearning:
+    """Models live as long as their working sets, blends as long as a model of their organisation."""
+
+    def __init__(
+        self,
+        *,
+        store: ContributionStore,
+        residents: Residents,
+        clock: Clock,
+        utc_offset: Callable[[datetime], float],
+    ) -> None:
+        """`utc_offset` gives the seconds that the users' clocks are ahead of UTC at a moment."""
+        self._store = store
+        self._residents = residents
+        self._clock = clock
+        self._utc_offset = utc_offset
+        self._models: WeakKeyDictionary[WorkingSet, _Known] = WeakKeyDictionary()
+        self._blends: WeakValueDictionary[UUID, SharedBlend] = WeakValueDictionary()
+        self._unsaved: dict[UUID, SharedBlend] = {}
+        self._used: set[Scope] = set()
+        self._arrived = asyncio.Event()
+
+    def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None:  # noqa: ARG002 - who listens to uses
+        """Remember to learn from a user's newest uses, soon and off the request's way."""
+        self._used.add(scope)
+        self._arrived.set()
+
+    async def model_of(self, held: WorkingSet) -> Model:
+        """Give the model of a working set, having seen every use in its history."""
+        shared = await self._blend(held.scope.organisation_id)
+        known = self._models.get(held)
+        if known is None or known.history is not held.history or known.generation != held.history.generation:
+            model = Model(shared, held.scope, self._utc_offset(self._clock.now()))
+            model.replay(held.history.items, held.history.times)
+            known = self._models[held] = _Known(model, held.history)
+        self._catch_up(known, held, shared, len(held.history))
+        return known.model
+
+    async def run(self) -> None:
+        """Learn and save until cancelled."""
+        saved = refreshed = self._clock.monotonic()
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(LEARN_SECONDS)
+            self._arrived.clear()
+            try:
+                await self._learn()
+                now = self._clock.monotonic()
+                if now - saved >= SAVE_SECONDS:
+                    await self.save()
+                    saved = now
+                if now - refreshed >= REFRESH_SECONDS:
+                    await self._refresh()
+                    refreshed = now
+            except StoreUnavailableError as error:
+                log.warning("prediction.waiting", reason=error.message)
+
+    async def save(self) -> None:
+        """Write what was learned since the last time, in one statement. On failure it is kept for the next."""
+        blends, self._unsaved = self._unsaved, {}
+        parts = {user: (blend, part) for blend in blends.values() for user, part in blend.take_unsaved().items()}
+        try:
+            await self._store.add(LAYOUT, {user: part.tolist() for user, (_, part) in parts.items()})
+        except StoreUnavailableError:
+            for user, (blend, part) in parts.items():
+                blend.put_back(user, part)
+                self._unsaved[user.organisation_id] = blend
+            raise
+
+    async def forget(self, scope: Scope) -> None:
+        """Unlearn what a user taught the organisation. Call it when the store has forgotten the user."""
+        self._used.discard(scope)
+        shared = self._blends.get(scope.organisation_id)
+        if shared is not None:
+            shared.forget(scope)
+            shared.refresh(np.array(await self._store.total(scope.organisation_id, LAYOUT)))
+
+    async def _learn(self) -> None:
+        used, self._used = self._used, set()
+        for scope in used:
+            held = self._residents.peek(scope)
+            known = None if held is None else self._models.get(held)
+            if held is None or known is None or known.history is not held.history:
+                continue
+            shared = await self._blend(scope.organisation_id)
+            while known.model.uses < len(known.history) and known.generation == known.history.generation:
+                self._catch_up(known, held, shared, known.model.uses + LEARNED_AT_ONCE)
+                await asyncio.sleep(0)
+
+    def _catch_up(self, known: _Known, held: WorkingSet, shared: SharedBlend, until: int) -> None:
+        """Show the model its newest uses, up to so many in all; it learns from this process's own."""
+        history, model = known.history, known.model
+        lag = len(history) - model.uses
+        for place in range(model.uses, min(until, len(history))):
+            item, at = int(history.items[place]), float(history.times[place])
+            if history.own[place] and lag <= LONGEST_LAG:
+                model.observe(item, at)
+                self._unsaved[held.scope.organisation_id] = shared
+            else:
+                model.follow(item, at)
+
+    async def _blend(self, organisation_id: UUID) -> SharedBlend:
+        shared = self._blends.get(organisation_id)
+        if shared is None:
+            total = np.array(await self._store.total(organisation_id, LAYOUT))
+            # Another request may have come first while this one waited.
+            shared = self._blends.setdefault(organisation_id, SharedBlend(total))
+        return shared
+
+    async def _refresh(self) -> None:
+        for organisation_id, shared in list(self._blends.items()):
+            shared.refresh(np.array(await self._store.total(organisation_id, LAYOUT)))
+
+
+def utc_offset(zone: tzinfo, at: datetime) -> float:
+    """Give the seconds that a zone's clocks are ahead of UTC at a moment."""
+    offset = at.astimezone(zone).utcoffset()
+    return 0.0 if offset is None else offset.total_seconds()

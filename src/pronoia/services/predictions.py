@@ -1,0 +1,148 @@
+"""Naming what is needed next, before anyone asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pronoia.prediction.content import measure_content
+from pronoia.prediction.content_prior import shipped_content_prior
+from pronoia.prediction.signals import REASONS, SIGNALS
+from pronoia.recall.query import Query
+from pronoia.services.drafts import check_text
+from pronoia.services.recall import MAXIMUM_QUERY_LENGTH
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from numpy.typing import NDArray
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Memory
+    from pronoia.memory.residents import Residents
+    from pronoia.memory.working_set import WorkingSet
+    from pronoia.ports import Clock
+    from pronoia.prediction.content import ContentSignals
+    from pronoia.prediction.model import Prediction
+    from pronoia.services.prediction_learning import PredictionLearning
+    from pronoia.services.recall import Recall
+    from pronoia.services.suggest import Outcomes
+
+FLOOR = 0.05
+"""Least confidence that is worth a word unless the caller says otherwise."""
+SMALLEST_REASON = 0.25
+"""Log-odds beyond those of an average memory."""
+MOST_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    context: str | None = None
+    recent: tuple[UUID, ...] = ()
+    """What the caller has in hand, oldest first: it is not predicted. Ids that the user does not own say nothing."""
+    limit: int = 10
+    minimum_confidence: float = FLOOR
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedMemory:
+    memory: Memory
+    confidence: float
+    """Probability that the memory is among the user's next ten uses, as such predictions held until now."""
+    reasons: list[str]
+    related_to: list[UUID]
+    """The recent memories that are related to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    predictions: list[PredictedMemory]
+    """Most likely first; empty if none reaches the minimum."""
+    version: int
+
+
+class Predictions:
+    """Answers from the working set. Users above the resident limit have none, and are predicted nothing."""
+
+    def __init__(
+        self,
+        *,
+        recall: Recall,
+        residents: Residents,
+        learning: PredictionLearning,
+        outcomes: Outcomes,
+        clock: Clock,
+    ) -> None:
+        self._recall = recall
+        self._residents = residents
+        self._learning = learning
+        self._outcomes = outcomes
+        self._clock = clock
+
+    async def predict(self, scope: Scope, request: PredictRequest, minimum_version: int | None = None) -> Predicted:
+        """Give what is likely needed next, or nothing rather than a guess. Raises InvalidInputError."""
+        if request.context is not None:
+            check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
+        vector = None if request.context is None else await self._recall.vector(request.context)
+        held = await self._residents.get(scope, minimum_version)
+        if held is None:
+            return Predicted([], 0)
+        model = await self._learning.model_of(held)
+        # Nothing waits from here on: numbers and rows stay as they are.
+        rows = held.rows_of(held.history.ids)
+        recent = [row for memory_id in request.recent if (row := held.row_of(memory_id)) is not None]
+        content = None
+        if request.context is not None or recent:
+            query = Query.of(request.context or "", vector)
+            content = measure_content(held, query.terms, query.vector, recent)
+        prediction = model.predict(self._clock.now().timestamp(), _evidence(content, rows))
+        predictions = _chosen(held, request, prediction, rows, recent, content)
+        self._outcomes.record_prediction(scope, [(one.memory.id, one.confidence) for one in predictions])
+        return Predicted(predictions, held.version)
+
+
+def _evidence(content: ContentSignals | None, rows: NDArray[np.intp]) -> NDArray[np.float32] | None:
+    return None if content is None else content.score(shipped_content_prior().weight_array())[rows]
+
+
+def _chosen(
+    held: WorkingSet,
+    request: PredictRequest,
+    prediction: Prediction,
+    rows: NDArray[np.intp],
+    recent: list[int],
+    content: ContentSignals | None,
+) -> list[PredictedMemory]:
+    possible = (rows >= 0) & ~np.isin(rows, recent)
+    numbers = np.flatnonzero(possible)
+    numbers = numbers[np.argsort(-prediction.probabilities[numbers], kind="stable")][: request.limit]
+    numbers = numbers[prediction.confidences[numbers] >= request.minimum_confidence]
+    recent_ids = set(held.ids(recent))
+    return [
+        PredictedMemory(
+            memory=held.memory(int(rows[number])),
+            confidence=float(prediction.confidences[number]),
+            reasons=_reasons(prediction.contributions[:, number], content, int(rows[number])),
+            related_to=_related(held, held.history.ids[number], recent_ids),
+        )
+        for number in map(int, numbers)
+    ]
+
+
+def _reasons(contributions: NDArray[np.float32], content: ContentSignals | None, row: int) -> list[str]:
+    """Name the experts that carried a memory, the weightiest first, and at least one."""
+    added: dict[str, float] = {}
+    for name, contribution in zip(SIGNALS, contributions.tolist(), strict=True):
+        added[REASONS[name]] = added.get(REASONS[name], 0.0) + contribution
+    ordered = sorted(added, key=lambda reason: -added[reason])
+    named = [reason for reason in ordered[:MOST_REASONS] if added[reason] >= SMALLEST_REASON]
+    said = [] if content is None else content.reasons(row, shipped_content_prior().weight_array())
+    return [*said, *named] or ordered[:1]
+
+
+def _related(held: WorkingSet, memory_id: UUID, recent: set[UUID]) -> list[UUID]:
+    linked = {link.related_memory_id for link in held.links.outgoing(memory_id)}
+    linked |= {link.memory_id for link in held.links.incoming(memory_id)}
+    return sorted(linked & recent)
