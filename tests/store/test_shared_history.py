@@ -78,7 +78,7 @@ async def test_uses_recorded_before_a_user_is_here_are_read_from_the_log(
     process.uses.record(scope, [one.id], AccessKind.WRITE)
     await process.use(scope, one.id)
     await process.uses.flush()
-    assert await process.uses_after_writing(scope) == [one.id, one.id]
+    assert await process.history(scope) == [one.id, one.id]
 
 
 async def test_a_history_is_read_again_after_a_restart(
