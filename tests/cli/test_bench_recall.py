@@ -50,6 +50,19 @@ def test_words_alone_find_what_is_named_once(file: Path, database_url: str) -> N
     assert found["means"]["BM25 alone"]["MRR"] == {"mean": 100.0, "low": 100.0, "high": 100.0}
     assert found["means"]["shipped prior, as served"]["R@10"]["mean"] == 100.0
     assert set(found["weights"]) == {"one", "two"}
+    assert {name: by["R@10"] for name, by in found["left_out"].items()} == {"one": 100.0, "two": 100.0}
+
+
+def test_what_scores_alike_is_ranked_as_it_was_said(tmp_path: Path, database_url: str) -> None:
+    alike = conversation("one", ("Ada", "Grace"))
+    # Only the vectors know what is meant: by words all turns score nothing, and the evidence was said last.
+    alike["qa"] = [{"question": "Pawns, bishops, rooks?", "category": 4, "evidence": ["D1:6"]}]
+    file = tmp_path / "locomo.json"
+    file.write_text(json.dumps([alike, conversation("two", ("Alan", "Edsger")) | {"qa": alike["qa"]}]))
+    outcome = runner.invoke(app, ["bench", "recall", "--locomo", str(file), "--database-url", database_url, "--json"])
+    means = json.loads(outcome.stdout)["means"]
+    assert means["BM25 alone"]["MRR"]["mean"] == pytest.approx(100 / 6)
+    assert means["vectors alone"]["MRR"]["mean"] == 100.0
 
 
 def test_one_conversation_cannot_be_left_out_of_one(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Measured:
     """The signals of all memories of a user for one question."""
 
     turn_ids: Sequence[str]
+    """In the order of the conversation: what scores alike is ranked so, and not as another ranker would."""
     standardised: NDArray[np.float32]
     """Mean 0 and deviation 1 over the memories, in the order of SIGNALS; (len(turn_ids), len(SIGNALS))."""
 
@@ -60,6 +61,8 @@ class Evaluation:
     values: dict[str, NDArray[np.float64]]
     """By ranker; (questions, len(METRICS)), each in [0, 1]."""
     categories: NDArray[np.int64]
+    asked_of: NDArray[np.str_]
+    """The id of each question's conversation."""
     conversations: int
     memories: int
     weights: dict[str, NDArray[np.float64]]
@@ -92,6 +95,7 @@ async def evaluate(
             SHIPPED: np.array([measure_ranking(one.found, len(one.choice.right)) for one in asked]),
         },
         categories=np.array([one.category for one in asked]),
+        asked_of=np.array([one.conversation_id for one in asked]),
         conversations=len(conversations),
         memories=sum(len(one.turns) for one in conversations),
         weights=weights,

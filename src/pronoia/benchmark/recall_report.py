@@ -41,6 +41,8 @@ class RecallReport:
     """The learned ranker minus another, question by question; by the other, then by metric."""
     categories: dict[str, dict[str, float]]
     """R@10 by ranker, then by category."""
+    left_out: dict[str, dict[str, float]]
+    """The learned ranker's means in per cent, by conversation left out, then by metric."""
     weights: dict[str, dict[str, float]]
     """By conversation left out, then by signal."""
 
@@ -76,6 +78,11 @@ class RecallReport:
                     for name, by in self.categories.items()
                 ],
             ),
+            Table(
+                f"{LEARNED}: each by weights of the others",
+                ("conversation", *METRICS),
+                [(name, *(f"{by[metric]:.1f}" for metric in METRICS)) for name, by in self.left_out.items()],
+            ),
         ]
 
 
@@ -96,6 +103,13 @@ def report(evaluation: Evaluation) -> RecallReport:
                 if (evaluation.categories == number).any()
             }
             for name, these in values.items()
+        },
+        left_out={
+            name: dict(
+                zip(METRICS, map(float, values[LEARNED][evaluation.asked_of == name].mean(axis=0) * 100), strict=True)
+            )
+            for name in evaluation.weights
+            if (evaluation.asked_of == name).any()
         },
         weights={
             left_out: dict(zip(SIGNALS, map(float, weights), strict=True))

@@ -36,13 +36,15 @@ class StoredSystem:
             self._turn_ids.update((memory.id, turn.id) for memory, turn in zip(written.memories, turns, strict=True))
 
     async def measure(self, conversation: Conversation, question: Question) -> Measured:
-        """Ask for an explanation of every memory."""
+        """Ask for an explanation of every memory; in the order of the turns."""
         request = SearchRequest(question.text, Filters(), limit=len(conversation.turns), min_score=0.0, explain=True)
         found = await self._services.recall.search(_scope(conversation), request)
+        hits = {self._turn_ids[hit.memory.id]: hit for hit in found.hits}
+        turn_ids = [turn.id for turn in conversation.turns]
         standardised = [
-            [part["standardised"] for part in (hit.explanation or ())[: len(SIGNALS)]] for hit in found.hits
+            [part["standardised"] for part in (hits[turn_id].explanation or ())[: len(SIGNALS)]] for turn_id in turn_ids
         ]
-        return Measured([self._turn_ids[hit.memory.id] for hit in found.hits], np.array(standardised, dtype=np.float32))
+        return Measured(turn_ids, np.array(standardised, dtype=np.float32))
 
     async def search(self, conversation: Conversation, question: Question, limit: int) -> list[str]:
         """Search as a caller does, without a minimum score."""
