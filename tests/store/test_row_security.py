@@ -25,6 +25,8 @@ TABLES = (
     *("organisations", "api_keys", "users", "memories", "memory_usage", "accesses", "feedback", "relationships"),
     *("removals", "memory_revisions", "idempotency_keys", "work"),
     "prediction_contributions",
+    "ranking_examples",
+    "ranking_weights",
 )
 
 

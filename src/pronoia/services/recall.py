@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from uuid import UUID
 
+    from numpy.typing import NDArray
+
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Vector
     from pronoia.memory.residents import Residents
     from pronoia.ports import Clock, Embedder, MemoryStore
+    from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
+    from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 
 MAXIMUM_QUERY_LENGTH = 10_000
@@ -99,15 +103,19 @@ class Recall:
         embedder: Embedder,
         residents: Residents,
         uses: Uses,
+        ranking_weights: RankingWeights,
         clock: Clock,
         executor: Executor,
+        prior: Prior,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._residents = residents
         self._uses = uses
+        self._ranking_weights = ranking_weights
         self._clock = clock
         self._executor = executor
+        self._prior = prior
 
     async def get(
         self, scope: Scope, memory_id: UUID, context: str | None = None, minimum_version: int | None = None
@@ -124,6 +132,7 @@ class Recall:
         if row is None:
             raise NotFoundError("There is no such memory.", id=str(memory_id))
         self._uses.record(scope, [memory_id], AccessKind.GET, context)
+        self._ranking_weights.used(scope, memory_id)
         links = len(held.links.outgoing(memory_id)) + len(held.links.incoming(memory_id))
         return held.memory(row), links, held.version
 
@@ -164,17 +173,21 @@ class Recall:
             return await self._session(scope, request, minimum_version)
         vector = await self._vector(request.query)
         held = await self._residents.get(scope, minimum_version)
+        weights = await self._ranking_weights.of(scope) if held is not None and request.adaptive_weights else None
         if held is None:
             held = await self._candidates(scope, request, vector)
         query = Query.of(request.query, vector)
-        ranking = await self._rank(held, query, request)
+        ranking = await self._rank(held, query, request, weights)
         hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
+        self._ranking_weights.searched(scope, request.query, [hit.memory.id for hit in hits])
         if request.learning_mode:
             self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
         method = "text_search" if vector is None else "vector_similarity"
         return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
 
-    async def _rank(self, held: WorkingSet, query: Query, request: SearchRequest) -> Ranking:
+    async def _rank(
+        self, held: WorkingSet, query: Query, request: SearchRequest, weights: NDArray[np.float32] | None
+    ) -> Ranking:
         options = RankingOptions(
             limit=request.limit,
             minimum_score=request.min_score,
@@ -183,13 +196,14 @@ class Recall:
             weight_by_usage=request.weight_by_usage,
             decay_old_memories=request.decay_old_memories,
             explain=request.explain,
+            weights=weights,
         )
         mask = held.matching(request.filters)
         now = self._clock.now().timestamp()
         if held.size <= LARGEST_INLINE:
-            return rank(held, query, mask, now, options)
+            return rank(held, query, mask, now, options, self._prior)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options)
+        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options, self._prior)
 
     async def _candidates(self, scope: Scope, request: SearchRequest, vector: Vector | None) -> WorkingSet:
         snapshot = await self._store.candidates(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pronoia.services.health import Health
     from pronoia.services.keys import Keys
     from pronoia.services.memories import Memories
+    from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
 
@@ -20,5 +21,6 @@ class Services:
     recall: Recall
     context: Context
     relationships: Relationships
+    ranking_weights: RankingWeights
     keys: Keys
     health: Health

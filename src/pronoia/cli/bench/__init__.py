@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pronoia.cli.bench import recall
+from pronoia.cli.bench import learn, recall
 
 
 def register(app: typer.Typer) -> None:
@@ -15,4 +15,5 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode=None,
     )
     recall.register(group)
+    learn.register(group)
     app.add_typer(group, name="bench")
