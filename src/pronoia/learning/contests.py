@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAXIMUM_STEPS = 30
-SMALLEST_GAIN = 1e-6
+SMALLEST_GAIN = 1e-9
 SHORTEST_STEP = 1e-4
 
 
