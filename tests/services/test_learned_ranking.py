@@ -51,7 +51,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 @pytest.fixture
 async def memory_ids(services: Services, scope: Scope) -> list[UUID]:
     """Store a memory a topic, each of another length."""
-    drafts = [Draft(f"Notes about {topic}" + " and so on" * (place % 7)) for place, topic in enumerate(TOPICS)]
+    drafts = [Draft(f"Notes about {topic}" + " river stone" * (place % 7)) for place, topic in enumerate(TOPICS)]
     return [memory.id for memory in (await services.memories.add(scope, drafts)).memories]
 
 
@@ -117,9 +117,9 @@ async def test_an_explanation_shows_the_weights_that_ranked(services: Services, 
 
 
 async def test_noise_is_not_served_and_turns_off_what_was(services: Services, scope: Scope, memory_ids: list[UUID]):
-    seed = random.randrange(1 << 32)
+    seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201 - to run a failure again
-    generator = random.Random(seed)
+    generator = random.Random(seed)  # noqa: S311 - picks memories, no secrets
     await teach(services, scope, memory_ids, range(ENOUGH))
     assert await services.ranking_weights.of(scope) is not None
     for turn in range(400):
@@ -181,7 +181,8 @@ async def test_weights_after_a_deletion_are_those_of_who_never_had_the_memory(
     async with open_services(settings, MISLED) as other:
         await other.ranking_weights.of(scope)
         await other.ranking_weights.settled()
-    assert await rows(settings, "select weights from ranking_weights") == [(left,)]
+    ((again,),) = await rows(settings, "select weights from ranking_weights")
+    assert again == pytest.approx(left, abs=1e-4)
 
 
 async def test_a_forgotten_user_leaves_neither_examples_nor_weights(
@@ -293,7 +294,9 @@ async def test_users_of_an_organisation_start_from_what_helped_the_others(
         await services.keys.create(
             user_id="grace", plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=organisation_id
         )
-        written = await services.memories.add(grace, [Draft(f"Notes about {topic}") for topic in TOPICS])
+        written = await services.memories.add(
+            grace, [Draft(f"Notes about {topic}" + " river stone" * (place % 7)) for place, topic in enumerate(TOPICS)]
+        )
         await teach(services, grace, [memory.id for memory in written.memories], range(5))
         query = "select weights from ranking_weights where organisation_id = $1 and user_id = 'grace'"
         ((weights,),) = await rows(settings, query, organisation_id)

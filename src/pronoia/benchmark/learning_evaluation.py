@@ -79,17 +79,17 @@ async def evaluate_learning(
 
     Noise judges as many turns as hold the evidence.
     """
-    generator = np.random.default_rng(seed)
+    order, noise = (np.random.default_rng((seed, purpose)) for purpose in range(2))
     rows: list[tuple[float, float, float, bool]] = []
     for conversation in conversations:
         await system.remember(conversation)
         served = False
-        questions = _shuffled(conversation.questions, generator)
+        questions = _shuffled(conversation.questions, order)
         for place, question in enumerate(questions):
             fixed = await system.ask(conversation, question, adaptive=False)
             learned = await system.ask(conversation, question, adaptive=True)
             rows.append((_quality(learned, question), _quality(fixed, question), place / len(questions), served))
-            for turn_id in _judged(conversation, question, learned, judge, generator):
+            for turn_id in _judged(conversation, question, learned, judge, noise):
                 await system.judge(conversation, question, turn_id)
             served = await system.settled(conversation)
             advance()
