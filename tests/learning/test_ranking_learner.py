@@ -89,6 +89,23 @@ def test_the_same_judgements_teach_the_same():
     assert taught(40).weights == pytest.approx(taught(40).weights)
 
 
+def test_a_forgotten_query_teaches_nothing_any_more():
+    generator = np.random.default_rng(7)
+    first, *later = (outcome(generator) for _ in range(2 * FEWEST_NEW))
+    alone = np.zeros(1, dtype=np.intp)
+    says_nothing = Outcome(first.candidates, NOBODY, np.zeros(0), alone, alone)
+    learned = []
+    for begin in (first, says_nothing):
+        learner = RankingLearner(PRIOR, PRIOR.astype(np.float64))
+        learner.learn("first", begin)
+        for place, one in enumerate(later):
+            if place == FEWEST_NEW:
+                learner.forget("first")
+            learner.learn(str(place), one)
+        learned.append(learner.weights)
+    assert learned[0] == pytest.approx(learned[1], abs=1e-4)
+
+
 def test_judging_a_query_again_replaces_it():
     generator = np.random.default_rng(2)
     learner = RankingLearner(PRIOR, PRIOR.astype(np.float64))

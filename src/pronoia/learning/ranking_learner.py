@@ -14,7 +14,6 @@ from pronoia.learning.guard import beats_prior, ranking_quality
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAXIMUM_EVENTS = 500
 BACKGROUND = 64
 """Memories drawn at random that a winner must beat beside those shown: what was shown is alike in its best signals, and
 alone would teach that these say nothing."""
@@ -50,7 +49,8 @@ class _Event:
 class RankingLearner:
     """Learns from judged queries one after another, and knows whether that helps.
 
-    `towards` are the organisation's weights; `prior` is what learned weights must beat to be served.
+    `towards` are the organisation's weights; `prior` is what learned weights must beat to be served. It holds what it
+    is given until it is told to forget it, about 4 kB a query.
     """
 
     def __init__(self, prior: NDArray[np.float32], towards: NDArray[np.float64]) -> None:
@@ -83,12 +83,14 @@ class RankingLearner:
         self._events[query] = _Event(before, gain, _contests(query, outcome))
         if known is None:
             self._new += 1
-        while len(self._events) > MAXIMUM_EVENTS:
-            del self._events[next(iter(self._events))]
         if self._new < max(FEWEST_NEW, GROWTH * len(self._events)):
             return False
         self._fit()
         return True
+
+    def forget(self, query: str) -> None:
+        """Drop a query; the next fit is without it."""
+        self._events.pop(query, None)
 
     def _fit(self) -> None:
         contests = [contest for event in self._events.values() for contest in event.contests]

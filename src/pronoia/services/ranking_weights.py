@@ -279,8 +279,7 @@ class RankingWeights:
             self._learning[scope] = learning
             queries = by_query(learning.examples)
         else:
-            learning.examples = [*learning.examples, example][-EXAMPLES_OF_A_USER:]
-            queries = {example.query: by_query(learning.examples)[example.query]}
+            queries = _appended(learning, example)
         self._learning.move_to_end(scope)
         if len(self._learning) > MAXIMUM_LEARNING:
             self._learning.popitem(last=False)
@@ -332,6 +331,17 @@ class RankingWeights:
         learning.saved = served
         self._changes += 1
         self._serve(scope, weights if served else None)
+
+
+def _appended(learning: _Learning, example: RankingExample) -> dict[str, list[RankingExample]]:
+    """Append an example, let go of the oldest beyond the limit, and give the queries that changed."""
+    examples = [*learning.examples, example]
+    learning.examples = examples[-EXAMPLES_OF_A_USER:]
+    kept = by_query(learning.examples)
+    changed = {one.query for one in examples[:-EXAMPLES_OF_A_USER]} | {example.query}
+    for query in changed - kept.keys():
+        learning.learner.forget(query)
+    return {query: kept[query] for query in changed & kept.keys()}
 
 
 def _involves(examples: Sequence[RankingExample], memory_id: UUID) -> bool:
