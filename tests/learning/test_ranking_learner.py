@@ -103,7 +103,7 @@ def test_a_forgotten_query_teaches_nothing_any_more():
                 learner.forget("first")
             learner.learn(str(place), one)
         learned.append(learner.weights)
-    assert learned[0] == pytest.approx(learned[1], abs=1e-4)
+    assert learned[0] == pytest.approx(learned[1], abs=1e-3)
 
 
 def test_judging_a_query_again_replaces_it():
