@@ -34,6 +34,23 @@ if TYPE_CHECKING:
 TEMPLATE = "pronoia_template"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was skipped where nothing may be."""
+    if _may_not_skip() and "skipped" in terminalreporter.stats:
+        terminalreporter.section("In CI nothing may be skipped", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run in CI that skipped a test: a package that it needs is missing there."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exitstatus == pytest.ExitCode.OK and _may_not_skip() and "skipped" in reporter.stats:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _may_not_skip() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
@@ -32,15 +33,17 @@ from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
 from pronoia.services.services import Services
+from pronoia.services.suggest import Suggest, UnrecordedOutcomes
 from pronoia.services.uses import Uses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
+    from concurrent.futures import Executor
 
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Embedder
+    from pronoia.ports import Clock, Embedder
     from pronoia.recall.prior import Prior
 
 
@@ -58,15 +61,11 @@ async def open_services(settings: Settings, prior: Prior | None = None) -> Async
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     residents = _residents(settings, store, embedder)
     changes = Changes(feed=_change_feed(settings, database), residents=residents)
-    uses = Uses(access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock)
-    ranking_weights = RankingWeights(
-        store=PostgresRankingStore(database),
-        embedder=embedder,
-        residents=residents,
-        clock=clock,
-        executor=executor,
-        prior=prior,
+    outcomes = UnrecordedOutcomes()
+    uses = Uses(
+        access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock, listener=outcomes
     )
+    ranking_weights = _ranking_weights(database, embedder, residents, clock, executor, prior)
     recall = Recall(
         store=store,
         embedder=embedder,
@@ -78,6 +77,7 @@ async def open_services(settings: Settings, prior: Prior | None = None) -> Async
         prior=prior,
     )
     background = Background(
+        store=store,
         queue=PostgresWorkQueue(database),
         embedder=embedder,
         residents=residents,
@@ -98,6 +98,9 @@ async def open_services(settings: Settings, prior: Prior | None = None) -> Async
         ),
         recall=recall,
         context=Context(recall=recall),
+        suggest=Suggest(
+            recall=recall, residents=residents, uses=uses, outcomes=outcomes, clock=clock, draw=SystemRandom().random
+        ),
         relationships=Relationships(store=store, residents=residents, changes=changes, clock=clock),
         ranking_weights=ranking_weights,
         keys=Keys(store=PostgresKeyStore(database), clock=clock),
@@ -163,6 +166,19 @@ def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedde
         dimensions=embedder.dimensions,
         budget_bytes=settings.working_set_bytes,
         resident_limit=settings.resident_limit,
+    )
+
+
+def _ranking_weights(
+    database: Database, embedder: Embedder, residents: Residents, clock: Clock, executor: Executor, prior: Prior
+) -> RankingWeights:
+    return RankingWeights(
+        store=PostgresRankingStore(database),
+        embedder=embedder,
+        residents=residents,
+        clock=clock,
+        executor=executor,
+        prior=prior,
     )
 
 

@@ -94,6 +94,22 @@ class UsageColumns:
     helpfulness: list[float] = field(default_factory=list[float])
 
 
+@dataclass(slots=True)
+class RelationshipColumns:
+    """n relationships by column, in the order of their ids."""
+
+    ids: bytes = b""
+    """16 bytes a relationship; so are both ends."""
+    memory_ids: bytes = b""
+    related_memory_ids: bytes = b""
+    types: list[str] = field(default_factory=list[str])
+    strengths: bytes = b""
+    """In [0, 1], a big-endian float64 a relationship."""
+    explanations: list[str] = field(default_factory=list[str])
+    created_at: bytes = b""
+    """Seconds since the epoch, a big-endian float64 a relationship."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessColumns:
     """Uses by column, in the order of the log."""
@@ -117,10 +133,13 @@ class Snapshot:
     memories: MemoryColumns
     usage: UsageColumns
     relationships: list[Relationship]
+    """Beside those in `links`."""
     removed_memories: list[UUID]
     removed_relationships: list[UUID]
     accesses: AccessColumns = AccessColumns()
     """Of a complete snapshot, the newest; of any other, all after the activity asked for."""
+    links: RelationshipColumns = field(default_factory=RelationshipColumns)
+    """Relationships of a complete snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +240,16 @@ class MemoryStore(Protocol):
     async def memory(self, scope: Scope, memory_id: UUID) -> Memory: ...
 
     async def page(
-        self, scope: Scope, filters: Filters, before: UUID | None, offset: int, limit: int
+        self,
+        scope: Scope,
+        filters: Filters,
+        before: UUID | None,
+        offset: int,
+        limit: int,
+        *,
+        ascending: bool = False,
     ) -> tuple[list[Memory], int]:
-        """List newest first, and count all that match: for the largest users."""
+        """List newest first, or oldest first if `ascending`, and count all that match: for the largest users."""
         ...
 
     async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]: ...

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import httpx2
 import pytest
 from recallbricks import RecallBricks
-from recallbricks.exceptions import AuthenticationError, NotFoundError
+from recallbricks.exceptions import AuthenticationError, NotFoundError, ValidationError
 
 
 @pytest.fixture
@@ -60,10 +61,87 @@ def test_searches_and_lists_give_what_was_saved(own):
     assert weighted[0].relevance_score > 0
 
 
+def test_an_update_replaces_what_it_names(own):
+    with pytest.warns(DeprecationWarning, match="save_memory"):
+        saved = own.save_memory("Tagged", tags=["old"], metadata={"kept": True})
+    assert (saved["text"], saved["source"], saved["project_id"]) == ("Tagged", "api", "default")
+    changed = own.update(saved["id"], tags=["new"], metadata={"kept": False})
+    assert (changed["text"], changed["tags"], changed["metadata"]) == ("Tagged", ["new"], {"kept": False})
+
+
+def test_all_memories_are_counted_and_limited(own):
+    for number in range(3):
+        own.save(f"Counted {number} {uuid4().hex}")
+    listed = own.get_all(limit=2)
+    assert (listed["count"], len(listed["memories"])) == (2, 2)
+    assert listed["total"] >= 3
+    assert own.search("Counted", limit=1)["count"] == 1
+
+
+def test_weighted_results_carry_every_field_of_the_client(own):
+    text = f"Grace keeps bees on the roof {uuid4().hex}"
+    saved = own.save(text, tags=["bees"], metadata={"place": "roof"}, source="chat", project_id="garden")
+    for _ in range(7):
+        own.get(saved["id"])
+    (found,) = own.search_weighted(text, limit=1, weight_by_usage=True, decay_old_memories=True)
+    assert (found.id, found.source, found.project_id) == (saved["id"], "chat", "garden")
+    assert (found.tags, found.metadata, found.created_at) == (["bees"], {"place": "roof"}, saved["created_at"])
+    assert found.usage_boost > 1
+    assert found.recency_boost > 1
+    assert found.helpfulness_boost == 1
+    assert own.search_weighted(text, min_helpfulness_score=0.9) == []
+
+
+def test_recall_keeps_to_its_project_and_helpfulness(service, user):
+    saved = service.save("Deploys happen on Friday", user_id=user, project_id="atlas", metadata={"importance": 0.7})
+    found = service.recall("when do deploys happen", user_id=user, project_id="atlas", limit=5)
+    assert (found["count"], found["total"]) == (1, 1)
+    (memory,) = found["memories"]
+    assert (memory["id"], memory["metadata"]) == (saved["id"], {"importance": 0.7})
+    assert service.recall("when do deploys happen", user_id=user, project_id="other")["memories"] == []
+    assert service.recall("when do deploys happen", user_id=user, min_helpfulness_score=0.9)["memories"] == []
+
+
+def test_a_captured_function_is_saved_with_what_it_gave(own):
+    # The decorator saves for no user, as a key of one user allows.
+    secret = uuid4().hex
+
+    @own.capture_function()
+    def brew(tea):
+        return f"{tea} {secret}"
+
+    assert brew("green") == f"green {secret}"
+    assert any("brew" in memory["text"] for memory in own.search(f"brew green {secret}")["memories"])
+
+
+def test_refusals_reach_the_caller_as_the_clients_own_errors(own, service, server):
+    with pytest.raises(ValidationError) as refused:
+        service.get_all()
+    assert "user_id is required for service token requests" in str(refused.value)
+    with pytest.raises(NotFoundError):
+        own.get(str(uuid4()))
+    with pytest.raises(NotFoundError):
+        own.get_relationships(str(uuid4()))
+    with pytest.raises(AuthenticationError):
+        RecallBricks(service_token="wrong", base_url=f"{server.url}/api/v1").save("x", user_id="ada")  # noqa: S106 - a wrong one
+
+
+def test_related_memories_are_read_with_their_texts(own, server):
+    one, other = own.save(f"One {uuid4().hex}"), own.save(f"Other {uuid4().hex}")
+    body = {"memory_id": one["id"], "related_memory_id": other["id"], "type": "caused_by", "strength": 0.9}
+    made = httpx2.post(f"{server.url}/api/v1/relationships", json=body, headers={"X-API-Key": server.key}).json()
+    listed = own.get_relationships(one["id"])
+    found = next(one for one in listed["relationships"] if one["id"] == made["id"])
+    assert (found["relationship_type"], found["strength"]) == ("caused_by", 0.9)
+    assert found["related_memory"]["text"] == other["text"]
+    assert other["id"] in {node["id"] for node in own.get_graph_context(one["id"], depth=2)["nodes"]}
+
+
 def test_relationships_and_graph_are_read(own):
     saved = own.save(f"A lonely memory {uuid4().hex}")
     assert own.get_relationships(saved["id"])["memoryId"] == saved["id"]
-    assert [node["id"] for node in own.get_graph_context(saved["id"])["nodes"]] == [saved["id"]]
+    # Others of this user may have been found to be alike by now.
+    assert own.get_graph_context(saved["id"])["nodes"][0]["id"] == saved["id"]
 
 
 def test_health_is_ok_and_a_wrong_key_is_refused(own, server):

@@ -126,6 +126,16 @@ async def test_cursors_walk_through_all_memories_once(services: Services, scope:
     assert seen == [f"number {number}" for number in range(6, -1, -1)]
 
 
+async def test_a_cursor_still_tells_its_place_when_its_memory_is_gone(services: Services, scope: Scope):
+    await services.memories.add(scope, [Draft(f"number {number}") for number in range(5)])
+    for ascending, rest in ((False, ["number 2", "number 1", "number 0"]), (True, ["number 2", "number 4"])):
+        page = await services.recall.page(scope, Filters(), limit=2, ascending=ascending)
+        assert page.next_cursor is not None
+        await services.memories.delete(scope, page.next_cursor)
+        page = await services.recall.page(scope, Filters(), before=page.next_cursor, ascending=ascending)
+        assert [memory.text for memory in page.memories] == rest
+
+
 async def test_another_process_reads_what_was_written_here(services: Services, settings: Settings, scope: Scope):
     async with open_services(settings) as other:
         assert (await other.recall.page(scope, Filters())).total == 0
@@ -150,6 +160,8 @@ async def test_users_above_the_resident_limit_are_answered_too(settings: Setting
         found = await services.recall.search(scope, SearchRequest("green tea morning", Filters()))
         assert texts(found)[0] == DRAFTS[0].text
         assert (await services.recall.page(scope, Filters())).total == len(DRAFTS)
+        oldest = await services.recall.page(scope, Filters(), ascending=True)
+        assert [memory.text for memory in oldest.memories] == [draft.text for draft in DRAFTS]
         assert (await services.recall.get(scope, written.memories[1].id))[0].text == DRAFTS[1].text
         with pytest.raises(NotFoundError):
             await services.recall.get(scope, scope.organisation_id)

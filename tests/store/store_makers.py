@@ -102,6 +102,21 @@ def vectors_of(columns: MemoryColumns) -> list[list[float]]:
     return found
 
 
+def loaded_relationships(snapshot: Snapshot) -> list[Relationship]:
+    """Read the columns of a complete snapshot's relationships."""
+    links = snapshot.links
+    ids, ones, others = (
+        [UUID(bytes=column[at : at + 16]) for at in range(0, len(column), 16)]
+        for column in (links.ids, links.memory_ids, links.related_memory_ids)
+    )
+    strengths, times = (np.frombuffer(column, ">f8").tolist() for column in (links.strengths, links.created_at))
+    rows = zip(ids, ones, others, links.types, strengths, links.explanations, times, strict=True)
+    return [
+        Relationship(id_, one, other, RelationshipType(kind), strength, explanation, datetime.fromtimestamp(at, UTC))
+        for id_, one, other, kind, strength, explanation, at in rows
+    ]
+
+
 class Held:
     """What a reader holds who applies snapshots as the port describes them."""
 
@@ -122,7 +137,7 @@ class Held:
                 strict=True,
             )
         )
-        self.relationships.update({one.id: one for one in snapshot.relationships})
+        self.relationships.update({one.id: one for one in (*loaded_relationships(snapshot), *snapshot.relationships)})
         for gone in snapshot.removed_memories:
             self.memories.pop(gone, None)
             self.usage.pop(gone, None)

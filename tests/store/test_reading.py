@@ -27,6 +27,15 @@ async def test_pages_are_newest_first_with_the_count_of_all(store: PostgresMemor
     assert ([one.id for one in page], total) == ([new[0].id], 5)
 
 
+async def test_pages_are_oldest_first_where_asked(store: PostgresMemoryStore, scope: Scope) -> None:
+    new = [memory(f"text {number}") for number in range(5)]
+    await store.add(scope, new, None)
+    page, _ = await store.page(scope, Filters(), None, 0, 2, ascending=True)
+    assert [one.id for one in page] == [new[0].id, new[1].id]
+    page, total = await store.page(scope, Filters(), page[-1].id, 1, 2, ascending=True)
+    assert ([one.id for one in page], total) == ([new[3].id, new[4].id], 5)
+
+
 @pytest.mark.parametrize(
     ("filters", "matches"),
     [

@@ -18,12 +18,15 @@ from pronoia.recall.ranking import RankingOptions, rank
 from pronoia.recall.signals import Signals, measure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from pronoia.benchmark.locomo import Conversation, Question, Turn
+    from pronoia.benchmark.locomo import Conversation, Question
     from pronoia.domain.records import Vector
     from pronoia.ports import Embedder
+    from pronoia.services.drafts import Draft
 
 STORED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 ORGANISATION = UUID(int=0)
@@ -38,12 +41,8 @@ class InMemorySystem:
 
     async def remember(self, conversation: Conversation) -> None:
         """Build the working set that the store would give."""
-        scope = Scope(ORGANISATION, conversation.id)
-        held = WorkingSet(scope, self._embedder.space, self._embedder.dimensions)
-        vectors = await self._embedder.embed([turn.text for turn in conversation.turns])
-        new = [_new(turn, vector) for turn, vector in zip(conversation.turns, vectors, strict=True)]
-        held.apply(snapshots.added(1, new, [_stored(scope, one) for one in new], self._embedder.space))
-        self._working_sets[conversation.id] = held
+        drafts = [turn.draft() for turn in conversation.turns]
+        self._working_sets[conversation.id] = await build_working_set(self._embedder, conversation.id, drafts)
 
     async def signals(self, conversation: Conversation, text: str) -> Signals:
         """Give the signals of all turns for any text."""
@@ -71,8 +70,18 @@ def _turn_ids(conversation: Conversation, rows: NDArray[np.intp]) -> list[str]:
     return [conversation.turns[int(row)].id for row in rows]
 
 
-def _new(turn: Turn, vector: Vector) -> NewMemory:
-    draft = turn.draft()
+async def build_working_set(embedder: Embedder, user_id: str, drafts: Sequence[Draft]) -> WorkingSet:
+    """Build the working set of a user who was told all drafts at once, in order."""
+    scope = Scope(ORGANISATION, user_id)
+    held = WorkingSet(scope, embedder.space, embedder.dimensions)
+    vectors = await embedder.embed([draft.text for draft in drafts])
+    new = [_new(draft, vector) for draft, vector in zip(drafts, vectors, strict=True)]
+    held.apply(snapshots.added(1, new, [_stored(scope, one) for one in new], embedder.space))
+    return held
+
+
+def _new(draft: Draft, vector: Vector) -> NewMemory:
+    said = "" if draft.occurred_at is None else f" {date_words(draft.occurred_at)}"
     return NewMemory(
         id=new_id(STORED_AT),
         text=draft.text,
@@ -85,7 +94,7 @@ def _new(turn: Turn, vector: Vector) -> NewMemory:
         speaker=draft.speaker,
         occurred_at=draft.occurred_at,
         created_at=STORED_AT,
-        terms=analyze(f"{draft.text} {date_words(turn.occurred_at)}"),
+        terms=analyze(f"{draft.text}{said}"),
         vector=vector,
     )
 

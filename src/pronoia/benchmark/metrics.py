@@ -63,3 +63,21 @@ def bootstrap(values: NDArray[np.float64], seed: int = 0) -> list[Interval]:
         Interval(float(mean), float(bottom), float(top))
         for mean, bottom, top in zip(values.mean(axis=0) * 100, low, high, strict=True)
     ]
+
+
+def bootstrap_groups(values: NDArray[np.float64], groups: NDArray[np.int64], seed: int = 0) -> list[Interval]:
+    """Resample whole groups, such as users, 2,000 times: what one of them asks is not independent.
+
+    `values` is (steps, metrics), `groups` the number of each step's group, counted from 0. The mean is over steps.
+    """
+    generator = np.random.default_rng(seed)
+    count = int(groups.max()) + 1
+    sums = np.stack([np.bincount(groups, weights=column, minlength=count) for column in values.T], axis=1)
+    sizes = np.bincount(groups, minlength=count)
+    weights = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    means = weights @ sums / (weights @ sizes)[:, None] * 100
+    low, high = np.percentile(means, [LOWER, UPPER], axis=0)
+    return [
+        Interval(float(mean), float(bottom), float(top))
+        for mean, bottom, top in zip(values.mean(axis=0) * 100, low, high, strict=True)
+    ]

@@ -12,6 +12,7 @@ from pronoia.domain.records import Filters
 from pronoia.recall.signals import SIGNALS
 from pronoia.services.drafts import MAXIMUM_BATCH
 from pronoia.services.recall import SearchRequest
+from pronoia.services.suggest import SuggestRequest
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StoredSystem:
-    """A RecallSystem. What the ranker sees is what it explains of its results."""
+    """A RecallSystem and a SuggestionSystem. What the ranker sees is what it explains of its results."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -48,6 +49,11 @@ class StoredSystem:
         request = SearchRequest(question.text, Filters(), limit=limit, min_score=0.0)
         found = await self._services.recall.search(_scope(conversation), request)
         return [self._turn_ids[hit.memory.id] for hit in found.hits]
+
+    async def suggest(self, conversation: Conversation, context: str, limit: int) -> list[str] | None:
+        """Suggest as a caller gets it by default; None if chance withheld the answer."""
+        suggested = await self._services.suggest.suggest(_scope(conversation), SuggestRequest(context, limit=limit))
+        return None if suggested.withheld else [self._turn_ids[one.memory.id] for one in suggested.suggestions]
 
 
 def _scope(conversation: Conversation) -> Scope:

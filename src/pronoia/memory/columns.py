@@ -50,7 +50,7 @@ class Categories:
     def __init__(self) -> None:
         self._codes: Column[np.int32] = Column(np.int32)
         self.names: list[str] = []
-        self._known: dict[str, int] = {}
+        self._known: dict[str | None, int] = {None: -1}
 
     @property
     def codes(self) -> NDArray[np.int32]:
@@ -62,7 +62,11 @@ class Categories:
 
     def extend(self, names: Sequence[str | None]) -> None:
         """Append names."""
-        self._codes.extend(np.fromiter((self._code(name) for name in names), dtype=np.int32, count=len(names)))
+        for name in dict.fromkeys(names):
+            if name is not None and name not in self._known:
+                self._known[name] = len(self.names)
+                self.names.append(name)
+        self._codes.extend(np.fromiter(map(self._known.__getitem__, names), dtype=np.int32, count=len(names)))
 
     def name(self, row: int) -> str | None:
         """Give the name at a row."""
@@ -72,12 +76,3 @@ class Categories:
     def code(self, name: str) -> int:
         """Give the code of a name, or -2, which no row has, for one never seen."""
         return self._known.get(name, -2)
-
-    def _code(self, name: str | None) -> int:
-        if name is None:
-            return -1
-        code = self._known.get(name)
-        if code is None:
-            code = self._known[name] = len(self.names)
-            self.names.append(name)
-        return code

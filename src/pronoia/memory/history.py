@@ -9,6 +9,8 @@ import numpy as np
 from pronoia.memory.columns import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pronoia.ports import AccessColumns
@@ -61,7 +63,7 @@ class History:
     def record(self, memory_id: UUID, at: float) -> None:
         """Append a use that the log does not have yet."""
         self._pending[_key(memory_id, at)] = None
-        self._append(memory_id, at)
+        self._append([(memory_id, at)])
 
     def confirm(self, count: int) -> bool:
         """Note that the log has the `count` oldest pending uses. False, and nothing done, if there are not so many."""
@@ -74,9 +76,10 @@ class History:
     def extend(self, columns: AccessColumns) -> None:
         """Append what was read from the log, but for what was pending here."""
         ids = [UUID(bytes=columns.memory_ids[at : at + 16]) for at in range(0, len(columns.memory_ids), 16)]
-        for memory_id, at in zip(ids, np.frombuffer(columns.times, dtype=">f8").tolist(), strict=True):
-            if self._pending.pop(_key(memory_id, at), self) is self:
-                self._append(memory_id, at)
+        uses = list(zip(ids, np.frombuffer(columns.times, dtype=">f8").tolist(), strict=True))
+        if self._pending:
+            uses = [use for use in uses if self._pending.pop(_key(*use), self) is self]
+        self._append(uses)
 
     def forget(self, memory_id: UUID) -> None:
         """Remove a memory and all its uses; those that come after it are numbered anew."""
@@ -94,13 +97,13 @@ class History:
         for key in [key for key in self._pending if key[0] == memory_id]:
             del self._pending[key]
 
-    def _append(self, memory_id: UUID, at: float) -> None:
-        number = self._numbers.get(memory_id)
-        if number is None:
-            number = self._numbers[memory_id] = len(self._ids)
-            self._ids.append(memory_id)
-        self._items.extend([number])
-        self._times.extend([at])
+    def _append(self, uses: Sequence[tuple[UUID, float]]) -> None:
+        for memory_id, _ in uses:
+            if memory_id not in self._numbers:
+                self._numbers[memory_id] = len(self._ids)
+                self._ids.append(memory_id)
+        self._items.extend([self._numbers[memory_id] for memory_id, _ in uses])
+        self._times.extend([at for _, at in uses])
 
 
 def _key(memory_id: UUID, at: float) -> tuple[UUID, int]:

@@ -99,6 +99,13 @@ class Lexicon:
         values = (ceilings[words] * counts / (counts + norms)).astype(np.float32, copy=False)
         return Contributions(words, rows, values, ceilings)
 
+    def rarest(self, terms: NDArray[np.uint32], count: int) -> NDArray[np.uint32]:
+        """Cut the terms of a long text down to the `count` that fewest rows hold."""
+        if len(terms) <= count:
+            return terms
+        distinct = np.unique(terms)
+        return distinct[np.argsort(-self.contributions(distinct).ceilings, kind="stable")[:count]]
+
     def holds(self, term: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Mark which of some rows hold a term."""
         return np.isin(rows, self._postings(np.uint32(term))[0])

@@ -1,31 +1,33 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
+
+from pronoia.memory.link_table import LinkTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
 
-    from pronoia.domain.records import Relationship
+    from pronoia.domain.records import Relationship, RelationshipType
+    from pronoia.ports import RelationshipColumns
 
 
 class Links:
-    """A user's relationships, found from either end."""
+    """A user's relationships, found from either end: those that were loaded, and beside them what came since."""
 
-    def __init__(self) -> None:
+    def __init__(self, loaded: RelationshipColumns) -> None:
+        self._loaded = LinkTable(loaded)
         self._all: dict[UUID, Relationship] = {}
         self._outgoing: dict[UUID, set[UUID]] = {}
         self._incoming: dict[UUID, set[UUID]] = {}
 
     def __len__(self) -> int:
-        return len(self._all)
-
-    def __iter__(self) -> Iterator[Relationship]:
-        return iter(self._all.values())
+        return len(self._loaded) + len(self._all)
 
     @property
     def nbytes(self) -> int:
-        return 800 * len(self._all)
+        return self._loaded.nbytes + 800 * len(self._all)
 
     def add(self, relationship: Relationship) -> None:
         """Add a relationship, or replace the one with its id."""
@@ -36,6 +38,9 @@ class Links:
 
     def remove(self, relationship_id: UUID) -> None:
         """Remove a relationship if it is there."""
+        loaded = self._loaded.find(relationship_id)
+        if loaded is not None:
+            self._loaded.remove(loaded)
         relationship = self._all.pop(relationship_id, None)
         if relationship is not None:
             self._outgoing[relationship.memory_id].discard(relationship_id)
@@ -50,14 +55,20 @@ class Links:
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
         """List relationships from a memory, strongest first."""
-        return self._strongest(self._outgoing.get(memory_id, ()))
+        return self._strongest(self._loaded.outgoing(memory_id), self._outgoing.get(memory_id, ()))
 
     def incoming(self, memory_id: UUID) -> list[Relationship]:
         """List relationships to a memory, strongest first."""
-        return self._strongest(self._incoming.get(memory_id, ()))
+        return self._strongest(self._loaded.incoming(memory_id), self._incoming.get(memory_id, ()))
 
     def find(self, relationship_id: UUID) -> Relationship | None:
-        return self._all.get(relationship_id)
+        loaded = self._loaded.find(relationship_id)
+        return self._all.get(relationship_id) if loaded is None else self._loaded.relationship(loaded)
 
-    def _strongest(self, ids: Iterable[UUID]) -> list[Relationship]:
-        return sorted((self._all[one] for one in ids), key=lambda link: (-link.strength, link.id))
+    def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
+        """Give the type and strength of each."""
+        return chain(self._loaded.strengths(), ((link.type, link.strength) for link in self._all.values()))
+
+    def _strongest(self, loaded: list[Relationship], added: Iterable[UUID]) -> list[Relationship]:
+        every = chain(loaded, (self._all[one] for one in added))
+        return sorted(every, key=lambda link: (-link.strength, link.id))

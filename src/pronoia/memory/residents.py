@@ -55,6 +55,10 @@ class Residents:
         Raises InvalidInputError if the store has not reached `minimum_version`.
         """
         digest = scope.digest
+        earlier = self._loading.get(digest)
+        # A load that began before this call may have missed what the caller wrote since.
+        if earlier is not None and await asyncio.shield(earlier) is None:
+            return None
         resident = self._residents.get(digest)
         if resident is not None and not resident.is_stale and (minimum_version or 0) <= resident.working_set.version:
             self._residents.move_to_end(digest)
@@ -82,7 +86,7 @@ class Residents:
             return
         if snapshot.version == resident.working_set.version + 1:
             resident.working_set.apply(snapshot)
-        resident.known_version = max(resident.known_version, snapshot.version)
+        self.heard(scope.digest, snapshot.version, 0)
         if resident.working_set.count > self._resident_limit * 1.1:
             self.forget(scope)
 
@@ -103,14 +107,14 @@ class Residents:
         held = resident.working_set
         if held.activity + count == activity and held.history.confirm(count):
             held.activity = activity
-        resident.known_activity = max(resident.known_activity, activity)
+        self.heard(scope.digest, 0, activity)
 
     def heard(self, digest: bytes, version: int, activity: int) -> None:
         """Note that another process changed a user's memory."""
-        resident = self._residents.get(digest) or self._heard_while_loading.get(digest)
-        if resident is not None:
-            resident.known_version = max(resident.known_version, version)
-            resident.known_activity = max(resident.known_activity, activity)
+        for resident in (self._residents.get(digest), self._heard_while_loading.get(digest)):
+            if resident is not None:
+                resident.known_version = max(resident.known_version, version)
+                resident.known_activity = max(resident.known_activity, activity)
 
     def lost(self) -> None:
         """Drop everything: a change may have gone unheard."""
@@ -124,27 +128,27 @@ class Residents:
 
     async def _load(self, scope: Scope, digest: bytes) -> WorkingSet | None:
         resident = self._residents.get(digest)
+        since = None
         if resident is None:
             state = await self._store.state(scope)
             if state.memory_count > self._resident_limit:
                 return None
-            resident = _Resident(WorkingSet(scope, self._space, self._dimensions))
-            self._heard_while_loading[digest] = resident
-            try:
-                resident.working_set.apply(await self._store.load(scope, self._space, None))
-            finally:
-                del self._heard_while_loading[digest]
+            held = WorkingSet(scope, self._space, self._dimensions)
         else:
             held = resident.working_set
             since = UserState(held.version, held.activity, held.count)
+        # What was heard before the load is in it, or never was: a notice of a rolled back write must not reload for
+        # ever. What is heard while it runs may have come too late for it, and still counts afterwards.
+        loaded = _Resident(held)
+        self._heard_while_loading[digest] = loaded
+        try:
             held.apply(await self._store.load(scope, self._space, since))
-            # What was heard is now there, or never was: a notice of a rolled back write must not reload for ever.
-            resident.known_version = min(resident.known_version, held.version)
-            resident.known_activity = min(resident.known_activity, held.activity)
-        self._residents[digest] = resident
+        finally:
+            del self._heard_while_loading[digest]
+        self._residents[digest] = loaded
         self._residents.move_to_end(digest)
         self._make_room()
-        return resident.working_set
+        return held
 
     def _make_room(self) -> None:
         total = sum(resident.working_set.nbytes for resident in self._residents.values())

@@ -15,6 +15,7 @@ from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
 from pronoia.memory.sessions import neighbours
+from pronoia.ports import RelationshipColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +70,7 @@ class WorkingSet:
         self.agents = Categories()
         self.speakers = Categories()
         self.lexicon = Lexicon()
-        self.links = Links()
+        self.links = Links(RelationshipColumns())
         self.history = History()
         self._text_bytes = 0
         self._neighbours: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
@@ -160,6 +161,7 @@ class WorkingSet:
         """Take over a snapshot: a complete one replaces all, any other what changed. Older ones do nothing."""
         if snapshot.complete:
             self._clear()
+            self.links = Links(snapshot.links)
         elif snapshot.version < self.version:
             return
         for memory_id in snapshot.removed_memories:
@@ -225,7 +227,7 @@ class WorkingSet:
             if wanted is not None:
                 mask &= column.codes == column.code(wanted)
         if filters.created_after is not None:
-            mask &= self.created_at >= filters.created_after.timestamp()
+            mask &= self.created_at > filters.created_after.timestamp()
         if filters.created_before is not None:
             mask &= self.created_at < filters.created_before.timestamp()
         if filters.tags or filters.metadata:

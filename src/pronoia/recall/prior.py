@@ -39,6 +39,17 @@ class Prior(msgspec.Struct, frozen=True, kw_only=True):
         return to_array(self.weights)
 
 
+class SuggestionPrior(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of suggestion_prior.json.
+
+    A search answers somebody who asked and may be generous. Nobody asked for a suggestion: it must be sure that the
+    context is about something that is stored.
+    """
+
+    relevance: Calibration
+    fit: Fit
+
+
 def to_array(weights: dict[str, float]) -> NDArray[np.float32]:
     """Order weights as SIGNALS; one that is missing is 0."""
     return np.array([weights.get(name, 0.0) for name in SIGNALS], dtype=np.float32)
@@ -48,3 +59,9 @@ def to_array(weights: dict[str, float]) -> NDArray[np.float32]:
 def shipped_prior() -> Prior:
     """Read the prior in the package."""
     return msgspec.json.decode((files("pronoia.recall") / "prior.json").read_bytes(), type=Prior)
+
+
+@lru_cache(maxsize=1)
+def shipped_suggestion_prior() -> SuggestionPrior:
+    """Read the prior of suggestions in the package."""
+    return msgspec.json.decode((files("pronoia.recall") / "suggestion_prior.json").read_bytes(), type=SuggestionPrior)

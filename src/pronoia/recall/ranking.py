@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pronoia.recall.explanation import explain
+from pronoia.recall.names import unknown_names
 from pronoia.recall.prior import shipped_prior
 from pronoia.recall.relevance import EVIDENCE_ROWS
 from pronoia.recall.signals import measure
@@ -90,7 +91,8 @@ def rank(
     eligible = _similar_enough(signals, options)
     best = leading[: options.limit] if use is None and eligible is None else _best(totals, options.limit, eligible)
 
-    log_odds = prior.relevance.best_log_odds(signals, first, working_set.space)
+    strangers = unknown_names(working_set, query.text)
+    log_odds = prior.relevance.best_log_odds(signals, first, working_set.space, strangers)
     top = content[first[0]]
     scores = prior.relevance.scores(log_odds, totals[best] - top)
     kept = best[_good_enough(scores, prior.relevance.minimum_for(working_set.space), options.minimum_score)]

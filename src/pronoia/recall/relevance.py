@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,18 +14,43 @@ if TYPE_CHECKING:
 
 EVIDENCE_ROWS = 10
 """The best candidates whose raw evidence decides whether a query is answered at all."""
+USUAL_AVERAGE = 0.3
+"""Mean cosine to expect of a memory before it is seen; chosen."""
+USUAL_WEIGHT = 10
+"""Memories that the expectation counts for: of one or two, the best is the average and would never stand out."""
+
+
+class Evidence(NamedTuple):
+    """What speaks for a query being answered at all; each in [0, 1]."""
+
+    words: float
+    """The best word share among the first EVIDENCE_ROWS."""
+    meaning: float
+    """The best cosine among them."""
+    average: float
+    """The mean cosine of all candidates, see average_cosine(): small talk is near to everything."""
+    names: float
+    """The share of the query's names that no memory says."""
 
 
 class Logistic(msgspec.Struct, frozen=True, kw_only=True):
-    """Log-odds that a query is answered: intercept + words * word share + meaning * cosine."""
+    """Log-odds that a query is answered: the intercept, and a weight a kind of evidence."""
 
     intercept: float
     words: float = 0.0
     meaning: float = 0.0
+    average: float = 0.0
+    names: float = 0.0
 
-    def log_odds(self, word_share: float, cosine: float) -> float:
-        """Weigh the best evidence among the first EVIDENCE_ROWS."""
-        return self.intercept + self.words * word_share + self.meaning * cosine
+    def log_odds(self, evidence: Evidence) -> float:
+        """Weigh evidence."""
+        return (
+            self.intercept
+            + self.words * evidence.words
+            + self.meaning * evidence.meaning
+            + self.average * evidence.average
+            + self.names * evidence.names
+        )
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +78,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         """Give the default minimum: none where another model's cosines are only roughly understood."""
         return self.minimum if space == self.space else 0.0
 
-    def best_log_odds(self, signals: Signals, places: NDArray[np.intp], space: str) -> float:
+    def best_log_odds(self, signals: Signals, places: NDArray[np.intp], space: str, unknown_names: float) -> float:
         """Judge a query by its best candidates; `places` are at most EVIDENCE_ROWS of them."""
         share = float(signals.word_share[places].max())
         if signals.similarities is None:
-            return self.words_alone.log_odds(share, 0.0)
-        cosines = signals.similarities[places]
+            return self.words_alone.log_odds(Evidence(share, 0.0, 0.0, unknown_names))
+        cosines, average = signals.similarities[places], average_cosine(signals.similarities)
         if space != self.space:
-            cosines = self._as_known(cosines, signals.similarities)
+            cosines, average = self._as_known(cosines, signals.similarities), self.cosine_mean
         logistic = self.both if share > 0 else self.meaning_alone
-        return logistic.log_odds(share, float(cosines.max()))
+        return logistic.log_odds(Evidence(share, float(cosines.max()), average, unknown_names))
 
     def _as_known(self, cosines: NDArray[np.float32], all_cosines: NDArray[np.float32]) -> NDArray[np.float32]:
         deviation = float(all_cosines.std())
@@ -74,3 +99,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         """Turn distances from the best result, in units of the ranking score, into probabilities."""
         log_odds = np.float32(best_log_odds) + np.float32(self.slope) * distances
         return (1 / (1 + np.exp(-log_odds))).astype(np.float32, copy=False)
+
+
+def average_cosine(similarities: NDArray[np.float32]) -> float:
+    """Give the mean, drawn towards what is usual where there are few."""
+    return float((similarities.sum() + USUAL_WEIGHT * USUAL_AVERAGE) / (len(similarities) + USUAL_WEIGHT))

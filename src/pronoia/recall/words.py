@@ -36,7 +36,7 @@ class WordEvidence:
 
 def word_evidence(working_set: WorkingSet, terms: NDArray[np.uint32], size: int) -> WordEvidence:
     """Measure the first `size` rows; dead ones among them are worth nothing to the living."""
-    found = working_set.lexicon.contributions(_rarest(working_set, terms))
+    found = working_set.lexicon.contributions(working_set.lexicon.rarest(terms, MAXIMUM_TERMS))
     ceiling = float(found.ceilings.sum())
     # Rows that another thread appended after the caller took its size are not ours to rank.
     ours = working_set.alive[:size].take(found.rows, mode="clip") & (found.rows < size)
@@ -50,14 +50,6 @@ def word_evidence(working_set: WorkingSet, terms: NDArray[np.uint32], size: int)
     _spread_around(working_set, best, words, rows, values)
     nearby = np.maximum(best[:, :size].sum(axis=0) - own, 0)
     return WordEvidence(own, nearby, _in_session(working_set, own), ceiling)
-
-
-def _rarest(working_set: WorkingSet, terms: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    if len(terms) <= MAXIMUM_TERMS:
-        return terms
-    distinct = np.unique(terms)
-    ceilings = working_set.lexicon.contributions(distinct).ceilings
-    return distinct[np.argsort(-ceilings, kind="stable")[:MAXIMUM_TERMS]]
 
 
 def _spread_around(

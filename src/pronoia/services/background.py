@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
 
-from pronoia.domain.errors import EmbeddingUnavailableError, UnavailableError
+from pronoia.domain.errors import EmbeddingUnavailableError, NotFoundError, UnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import Relationship, RelationshipType
 from pronoia.ports import PendingWork, UserState, WorkKind
+from pronoia.services.drafts import with_speaker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pronoia.domain.records import Memory
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Embedder, WorkQueue, Written
+    from pronoia.ports import Clock, Embedder, MemoryStore, WorkQueue, Written
     from pronoia.services.changes import Changes
 
 PAUSE_SECONDS = 1.0
@@ -42,6 +45,7 @@ class Background:
     def __init__(
         self,
         *,
+        store: MemoryStore,
         queue: WorkQueue,
         embedder: Embedder,
         residents: Residents,
@@ -50,6 +54,7 @@ class Background:
         executor: Executor,
     ) -> None:
         self._executor = executor
+        self._store = store
         self._queue = queue
         self._embedder = embedder
         self._residents = residents
@@ -73,30 +78,40 @@ class Background:
         linked = await self._do(WorkKind.LINK, self._link)
         return embedded or linked
 
-    async def _do(self, kind: WorkKind, finish: Callable[[WorkingSet, PendingWork], Awaitable[Written]]) -> bool:
+    async def _do(self, kind: WorkKind, finish: Callable[[WorkingSet | None, PendingWork], Awaitable[Written]]) -> bool:
         claimed = await self._queue.claim(kind, CLAIM, LEASE_SECONDS)
         for work in claimed:
             held = await self._residents.get(work.scope)
-            if held is None:
-                await self._queue.finish_links(work.scope, work.memory_ids, [])
-                continue
             try:
                 written = await finish(held, work)
             except EmbeddingUnavailableError as error:
                 # The lease runs out and the work is offered again, later each time.
                 log.warning("background.postponed", kind=kind.value, reason=error.message)
                 return False
-            if written.version > held.version:
+            if held is not None and written.version > held.version:
                 self._residents.heard(work.scope.digest, written.version, 0)
                 self._changes.note(work.scope, UserState(written.version, 0, 0))
         return bool(claimed)
 
-    async def _embed(self, held: WorkingSet, work: PendingWork) -> Written:
-        rows = _rows(held, work.memory_ids)
-        vectors = await self._embedder.embed([held.text(row) for row in rows])
-        return await self._queue.finish_vectors(work.scope, list(zip(held.ids(rows), vectors, strict=True)))
+    async def _embed(self, held: WorkingSet | None, work: PendingWork) -> Written:
+        memories = await self._memories(held, work)
+        vectors = await self._embedder.embed([with_speaker(memory.speaker, memory.text) for memory in memories])
+        named = [(memory.id, vector) for memory, vector in zip(memories, vectors, strict=True)]
+        return await self._queue.finish_vectors(work.scope, named)
 
-    async def _link(self, held: WorkingSet, work: PendingWork) -> Written:
+    async def _memories(self, held: WorkingSet | None, work: PendingWork) -> list[Memory]:
+        """Read the memories that are still there; those of a user above the resident limit from the store."""
+        if held is not None:
+            return [held.memory(row) for row in _rows(held, work.memory_ids)]
+        memories: list[Memory] = []
+        for memory_id in work.memory_ids:
+            with suppress(NotFoundError):
+                memories.append(await self._store.memory(work.scope, memory_id))
+        return memories
+
+    async def _link(self, held: WorkingSet | None, work: PendingWork) -> Written:
+        if held is None:
+            return await self._queue.finish_links(work.scope, work.memory_ids, [])
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._executor, self._find_links, held, _rows(held, work.memory_ids))
         return await self._queue.finish_links(work.scope, work.memory_ids, found)

@@ -128,3 +128,8 @@ def check_draft(draft: Draft, maximum_text_length: int) -> None:
         value: str | None = getattr(draft, name)
         if value is not None:
             check_name(value, name)
+
+
+def with_speaker(speaker: str | None, text: str) -> str:
+    """Name who speaks, unless the text does: it is what people ask by. This is what is embedded."""
+    return text if speaker is None or text.startswith(speaker) else f"{speaker}: {text}"

@@ -14,10 +14,19 @@ from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
 from pronoia.ports import UserState
 from pronoia.recall.dates import date_words
-from pronoia.services.drafts import MAXIMUM_BATCH, check_draft, check_name, check_tags, check_text, encode_metadata
+from pronoia.services.drafts import (
+    MAXIMUM_BATCH,
+    check_draft,
+    check_name,
+    check_tags,
+    check_text,
+    encode_metadata,
+    with_speaker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
@@ -77,7 +86,7 @@ class Memories:
             )
         for draft in drafts:
             check_draft(draft, self._maximum_text_length)
-        vectors = await self._vectors([_to_embed(draft.speaker, draft.text) for draft in drafts])
+        vectors = await self._vectors([with_speaker(draft.speaker, draft.text) for draft in drafts])
         new = [self._new(draft, vector) for draft, vector in zip(drafts, vectors, strict=True)]
         written = await self._store.add(scope, new, idempotency)
         if not written.replayed:
@@ -89,7 +98,7 @@ class Memories:
         self, scope: Scope, memory_id: UUID, edit: MemoryEdit, idempotency: Idempotency | None = None
     ) -> Written:
         """Change a memory. Raises NotFoundError if the user has none with this id."""
-        changes = await self._changes_of(edit)
+        changes = await self._changes_of(scope, memory_id, edit)
         written = await self._store.update(scope, memory_id, changes, self._clock.now(), idempotency)
         if not written.replayed:
             self._changed(scope, written.version)
@@ -138,7 +147,7 @@ class Memories:
         """List what happened to a memory, oldest first."""
         return await self._store.history(scope, memory_id)
 
-    async def _changes_of(self, edit: MemoryEdit) -> MemoryChanges:
+    async def _changes_of(self, scope: Scope, memory_id: UUID, edit: MemoryEdit) -> MemoryChanges:
         for name, value in (("source", edit.source), ("project_id", edit.project_id)):
             if value is not None:
                 check_name(value, name)
@@ -153,8 +162,10 @@ class Memories:
         if edit.text is None:
             return changes
         check_text(edit.text, "text", self._maximum_text_length)
-        (vector,) = await self._vectors([edit.text])
-        return replace(changes, text=edit.text, terms=analyze(edit.text), vector=vector)
+        before = await self._store.memory(scope, memory_id)
+        (vector,) = await self._vectors([with_speaker(before.speaker, edit.text)])
+        terms = analyze(_to_index(before.speaker, edit.text, before.occurred_at))
+        return replace(changes, text=edit.text, terms=terms, vector=vector)
 
     async def _vectors(self, texts: Sequence[str]) -> Sequence[Vector | None]:
         """Embed, or leave it to the background: a memory is stored even if its vector cannot be had now."""
@@ -178,7 +189,7 @@ class Memories:
             speaker=draft.speaker,
             occurred_at=draft.occurred_at,
             created_at=now,
-            terms=analyze(_to_index(draft)),
+            terms=analyze(_to_index(draft.speaker, draft.text, draft.occurred_at)),
             vector=vector,
         )
 
@@ -192,12 +203,7 @@ class Memories:
         self._changes.note(scope, UserState(version, 0, 0))
 
 
-def _to_index(draft: Draft) -> str:
+def _to_index(speaker: str | None, text: str, occurred_at: datetime | None) -> str:
     """Add the day to the words: a text seldom says when it was, and a question often does."""
-    text = _to_embed(draft.speaker, draft.text)
-    return text if draft.occurred_at is None else f"{text} {date_words(draft.occurred_at)}"
-
-
-def _to_embed(speaker: str | None, text: str) -> str:
-    """Name who speaks, unless the text does: it is what people ask by."""
-    return text if speaker is None or text.startswith(speaker) else f"{speaker}: {text}"
+    spoken = with_speaker(speaker, text)
+    return spoken if occurred_at is None else f"{spoken} {date_words(occurred_at)}"

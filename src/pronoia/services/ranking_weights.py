@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from pronoia.domain.errors import StoreUnavailableError, UnavailableError
+from pronoia.domain.errors import PronoiaError, StoreUnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.learning.ranking_learner import RankingLearner
 from pronoia.ports import RankingExample, RankingState
@@ -198,7 +198,7 @@ class RankingWeights:
             scope, example = await self._waiting.get()
             try:
                 await self._take_in(scope, example)
-            except UnavailableError as error:
+            except PronoiaError as error:
                 # What is stored is learned from when the user judges again.
                 self._learning.pop(scope, None)
                 log.warning("ranking_weights.postponed", reason=error.message)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import structlog
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pronoia.ports import Clock, Embedder, MemoryStore
     from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
+    from pronoia.recall.relevance import Calibration
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 
@@ -150,7 +152,7 @@ class Recall:
         """List memories, newest first unless `ascending`. `before` is the cursor of the page before."""
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            memories, total = await self._store.page(scope, filters, before, offset, limit)
+            memories, total = await self._store.page(scope, filters, before, offset, limit, ascending=ascending)
             state = await self._store.state(scope)
             cursor = memories[-1].id if len(memories) == limit else None
             return Page(memories, total, cursor, state.version)
@@ -161,7 +163,8 @@ class Recall:
         )
         start = offset
         if before is not None:
-            start += next((place + 1 for place, (_, one, _) in enumerate(ordered) if one == before), len(ordered))
+            # The memory that the cursor names may be gone by now; its id still tells where it stood.
+            start += sum(one <= before if ascending else one >= before for _, one, _ in ordered)
         chosen = ordered[start : start + limit]
         cursor = chosen[-1][1] if chosen and start + limit < len(ordered) else None
         return Page([held.memory(row) for _, _, row in chosen], len(ordered), cursor, held.version)
@@ -171,22 +174,40 @@ class Recall:
         check_text(request.query, "query", MAXIMUM_QUERY_LENGTH)
         if request.query.startswith(SESSION_PREFIX):
             return await self._session(scope, request, minimum_version)
+        held, ranking, method = await self.ranked(scope, request, minimum_version)
+        hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
+        self._ranking_weights.searched(scope, request.query, [hit.memory.id for hit in hits])
+        if request.learning_mode:
+            self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
+        return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
+
+    async def ranked(
+        self,
+        scope: Scope,
+        request: SearchRequest,
+        minimum_version: int | None = None,
+        relevance: Calibration | None = None,
+    ) -> tuple[WorkingSet, Ranking, str]:
+        """Give the ranking of a request, the working set that its rows are of, and how candidates were found.
+
+        `relevance` judges the evidence; None takes that of searches. Nothing is recorded.
+        """
         vector = await self._vector(request.query)
         held = await self._residents.get(scope, minimum_version)
         weights = await self._ranking_weights.of(scope) if held is not None and request.adaptive_weights else None
         if held is None:
             held = await self._candidates(scope, request, vector)
         query = Query.of(request.query, vector)
-        ranking = await self._rank(held, query, request, weights)
-        hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
-        self._ranking_weights.searched(scope, request.query, [hit.memory.id for hit in hits])
-        if request.learning_mode:
-            self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
-        method = "text_search" if vector is None else "vector_similarity"
-        return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
+        ranking = await self._rank(held, query, request, weights, relevance)
+        return held, ranking, "text_search" if vector is None else "vector_similarity"
 
     async def _rank(
-        self, held: WorkingSet, query: Query, request: SearchRequest, weights: NDArray[np.float32] | None
+        self,
+        held: WorkingSet,
+        query: Query,
+        request: SearchRequest,
+        weights: NDArray[np.float32] | None,
+        relevance: Calibration | None,
     ) -> Ranking:
         options = RankingOptions(
             limit=request.limit,
@@ -198,12 +219,15 @@ class Recall:
             explain=request.explain,
             weights=weights,
         )
+        prior = self._prior
+        if relevance is not None:
+            prior = msgspec.structs.replace(prior, relevance=relevance)
         mask = held.matching(request.filters)
         now = self._clock.now().timestamp()
         if held.size <= LARGEST_INLINE:
-            return rank(held, query, mask, now, options, self._prior)
+            return rank(held, query, mask, now, options, prior)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options, self._prior)
+        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options, prior)
 
     async def _candidates(self, scope: Scope, request: SearchRequest, vector: Vector | None) -> WorkingSet:
         snapshot = await self._store.candidates(

@@ -52,10 +52,16 @@ class Relationships:
         self._clock = clock
 
     async def of(
-        self, scope: Scope, memory_id: UUID, kind: RelationshipType | None, minimum_strength: float, limit: int
+        self,
+        scope: Scope,
+        memory_id: UUID,
+        kind: RelationshipType | None,
+        minimum_strength: float,
+        limit: int,
+        minimum_version: int | None = None,
     ) -> list[tuple[Relationship, Memory]]:
         """List what a memory is related to, strongest first, with the memory at the other end."""
-        held = await self._working_set(scope)
+        held = await self._working_set(scope, minimum_version)
         self._row(held, memory_id)
         found = [
             (link, held.memory(self._row(held, link.related_memory_id)))
@@ -64,15 +70,19 @@ class Relationships:
         ]
         return found[:limit]
 
-    async def both(self, scope: Scope, memory_id: UUID) -> tuple[list[Relationship], list[Relationship]]:
+    async def both(
+        self, scope: Scope, memory_id: UUID, minimum_version: int | None = None
+    ) -> tuple[list[Relationship], list[Relationship]]:
         """List relationships from and to a memory."""
-        held = await self._working_set(scope)
+        held = await self._working_set(scope, minimum_version)
         self._row(held, memory_id)
         return held.links.outgoing(memory_id), held.links.incoming(memory_id)
 
-    async def graph(self, scope: Scope, memory_id: UUID, depth: int, minimum_strength: float) -> Graph:
+    async def graph(
+        self, scope: Scope, memory_id: UUID, depth: int, minimum_strength: float, minimum_version: int | None = None
+    ) -> Graph:
         """Walk outwards from a memory, at most MAXIMUM_NODES memories."""
-        held = await self._working_set(scope)
+        held = await self._working_set(scope, minimum_version)
         self._row(held, memory_id)
         depths = {memory_id: 0}
         edges: dict[UUID, Relationship] = {}
@@ -92,12 +102,12 @@ class Relationships:
         nodes = [held.memory(self._row(held, one)) for one in depths]
         return Graph(nodes, list(edges.values()), depths)
 
-    async def types(self, scope: Scope) -> list[TypeCount]:
+    async def types(self, scope: Scope, minimum_version: int | None = None) -> list[TypeCount]:
         """Count relationships by type."""
-        held = await self._working_set(scope)
+        held = await self._working_set(scope, minimum_version)
         strengths: dict[RelationshipType, list[float]] = {}
-        for link in held.links:
-            strengths.setdefault(link.type, []).append(link.strength)
+        for kind, strength in held.links.strengths():
+            strengths.setdefault(kind, []).append(strength)
         return [TypeCount(kind, len(all_), round(sum(all_) / len(all_), 3)) for kind, all_ in sorted(strengths.items())]
 
     async def add(
@@ -136,8 +146,8 @@ class Relationships:
         self._changes.note(scope, UserState(related.version, 0, 0))
         return related
 
-    async def _working_set(self, scope: Scope) -> WorkingSet:
-        held = await self._residents.get(scope)
+    async def _working_set(self, scope: Scope, minimum_version: int | None) -> WorkingSet:
+        held = await self._residents.get(scope, minimum_version)
         if held is None:
             raise NotFoundError("Relationships of a user above the resident limit cannot be walked yet.")
         return held

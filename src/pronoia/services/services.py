@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
+    from pronoia.services.suggest import Suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Services:
     memories: Memories
     recall: Recall
     context: Context
+    suggest: Suggest
     relationships: Relationships
     ranking_weights: RankingWeights
     keys: Keys

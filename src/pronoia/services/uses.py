@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -14,6 +14,7 @@ from pronoia.ports import UserState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
@@ -26,15 +27,32 @@ MAXIMUM_PENDING = 100_000
 MAXIMUM_BATCH = 5_000
 COUNTED = (AccessKind.GET, AccessKind.RECALL)
 """The kinds that usage counts; the others are only remembered."""
+CHOSEN = (AccessKind.GET, AccessKind.FEEDBACK)
+"""The kinds by which a user picks one memory; a recall counts all that it found."""
 
 log = structlog.get_logger(__name__)
+
+
+class UseListener(Protocol):
+    """Hears which memories somebody got or judged, as it happens."""
+
+    def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
 
 
 class Uses:
     """Counts each use in the working set at once, and in the log within FLUSH_SECONDS."""
 
-    def __init__(self, *, access_log: AccessLog, residents: Residents, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        access_log: AccessLog,
+        residents: Residents,
+        changes: Changes,
+        clock: Clock,
+        listener: UseListener | None = None,
+    ) -> None:
         self._access_log = access_log
+        self._listener = listener
         self._changes = changes
         self._residents = residents
         self._clock = clock
@@ -51,6 +69,8 @@ class Uses:
                 continue
             self._pending.append(Access(scope, memory_id, kind, at, context))
             self._residents.used(scope, memory_id, at, counted=kind in COUNTED)
+            if self._listener is not None and kind in CHOSEN:
+                self._listener.record_use(scope, memory_id, at)
         self._arrived.set()
 
     async def run(self) -> None:

@@ -57,12 +57,20 @@ class MemoryReader:
         return memory_of(row)
 
     async def page(
-        self, scope: Scope, filters: Filters, before: UUID | None, offset: int, limit: int
+        self,
+        scope: Scope,
+        filters: Filters,
+        before: UUID | None,
+        offset: int,
+        limit: int,
+        *,
+        ascending: bool = False,
     ) -> tuple[list[Memory], int]:
-        """Give up to `limit` memories older than `before`, newest first, and how many match in all."""
+        """Give up to `limit` memories that come after `before` in the order, and how many match in all."""
+        query = QUERIES["read_page_oldest" if ascending else "read_page"]
         arguments = (scope.organisation_id, scope.user_id, *filter_arguments(filters))
         async with self._database.reading(scope.organisation_id) as connection:
-            rows = await connection.fetch(QUERIES["read_page"], *arguments, before, offset, limit)
+            rows = await connection.fetch(query, *arguments, before, offset, limit)
             total: int = await connection.fetchval(QUERIES["count_page"], *arguments)
         return [memory_of(row) for row in rows], total
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pronoia.cli.bench import learn, recall
+from pronoia.cli.bench import learn, recall, suggest
 
 
 def register(app: typer.Typer) -> None:
@@ -16,4 +16,5 @@ def register(app: typer.Typer) -> None:
     )
     recall.register(group)
     learn.register(group)
+    suggest.register(group)
     app.add_typer(group, name="bench")

@@ -68,11 +68,22 @@ select
 from accesses
 where organisation_id = $1 and user_id = $2 and activity > $3;
 
--- load_relationships: All relationships of a user.
-select id, memory_id, related_memory_id, type, strength, explanation, created_at
-from relationships
-where organisation_id = $1 and user_id = $2
-order by id;
+-- load_relationships: All relationships of a user by column, in slices of $3.
+select
+    string_agg(uuid_send(id), ''::bytea order by id) as ids,
+    string_agg(uuid_send(memory_id), ''::bytea order by id) as memory_ids,
+    string_agg(uuid_send(related_memory_id), ''::bytea order by id) as related_memory_ids,
+    array_agg(type order by id) as types,
+    string_agg(float8send(strength), ''::bytea order by id) as strengths,
+    array_agg(explanation order by id) as explanations,
+    string_agg(float8send(date_part('epoch', created_at)), ''::bytea order by id) as created_at
+from (
+    select *, (row_number() over (order by id) - 1) / $3::int as slice
+    from relationships
+    where organisation_id = $1 and user_id = $2
+) numbered
+group by slice
+order by slice;
 
 -- changed_ids: Which memories and relationships changed or went after a version, and what was used after an activity.
 select

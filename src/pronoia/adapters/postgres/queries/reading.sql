@@ -28,6 +28,27 @@ order by m.id desc
 offset $12
 limit $13;
 
+-- read_page_oldest: The same, oldest first. A query of its own, so that each is a walk along the primary key.
+select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
+    m.speaker, m.occurred_at, m.created_at, m.updated_at, m.duplicate_of, coalesce(g.usage_count, 0) as usage_count,
+    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness
+from memories m
+left join memory_usage g
+    on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
+where m.organisation_id = $1 and m.user_id = $2
+    and ($3::text is null or m.project_id = $3)
+    and ($4::text is null or m.tags::jsonb @> $4::text::jsonb)
+    and ($5::text is null or m.source = $5)
+    and ($6::text is null or m.session_id = $6)
+    and ($7::text is null or m.agent_id = $7)
+    and ($8::timestamptz is null or m.created_at > $8)
+    and ($9::timestamptz is null or m.created_at < $9)
+    and ($10::text is null or m.metadata::jsonb @> $10::text::jsonb)
+    and ($11::uuid is null or m.id > $11)
+order by m.id
+offset $12
+limit $13;
+
 -- count_page: How many memories match, wherever the page begins.
 select count(*)
 from memories m

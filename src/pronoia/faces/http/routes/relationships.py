@@ -35,7 +35,12 @@ DEFAULT_STRENGTH = 0.8
 async def of(call: Call[RelationshipsQuery, Nothing]) -> Answer:
     memory_id = call.identifier("memory_id")
     found = await call.services.relationships.of(
-        call.scope, memory_id, call.query.type, call.query.minimum_strength, min(call.query.limit, MAXIMUM_LIMIT)
+        call.scope,
+        memory_id,
+        call.query.type,
+        call.query.minimum_strength,
+        min(call.query.limit, MAXIMUM_LIMIT),
+        call.minimum_version,
     )
     relationships = [present_relationship(relationship, memory) for relationship, memory in found]
     return Answer(
@@ -51,7 +56,9 @@ async def of(call: Call[RelationshipsQuery, Nothing]) -> Answer:
 async def graph(call: Call[GraphQuery, Nothing]) -> Answer:
     memory_id = call.identifier("memory_id")
     depth = min(call.query.depth, MAXIMUM_DEPTH)
-    walked = await call.services.relationships.graph(call.scope, memory_id, depth, call.query.minimum_strength)
+    walked = await call.services.relationships.graph(
+        call.scope, memory_id, depth, call.query.minimum_strength, call.minimum_version
+    )
     nodes = [present_node(memory) for memory in walked.nodes]
     edges = [present_edge(relationship) for relationship in walked.edges]
     return Answer(
@@ -70,7 +77,7 @@ async def graph(call: Call[GraphQuery, Nothing]) -> Answer:
 
 async def links(call: Call[Nothing, Nothing]) -> Answer:
     memory_id = call.identifier("memory_id")
-    outgoing, incoming = await call.services.relationships.both(call.scope, memory_id)
+    outgoing, incoming = await call.services.relationships.both(call.scope, memory_id, call.minimum_version)
     return Answer(
         LinksAnswer(memory_id, [present_link(one) for one in outgoing], [present_link(one) for one in incoming])
     )
@@ -79,7 +86,7 @@ async def links(call: Call[Nothing, Nothing]) -> Answer:
 async def node_graph(call: Call[NodeGraphQuery, Nothing]) -> Answer:
     memory_id = call.identifier("memory_id")
     depth = min(call.query.depth, MAXIMUM_DEPTH)
-    walked = await call.services.relationships.graph(call.scope, memory_id, depth, 0.0)
+    walked = await call.services.relationships.graph(call.scope, memory_id, depth, 0.0, call.minimum_version)
     nodes = [
         GraphNode(
             present_memory(memory),
@@ -92,7 +99,7 @@ async def node_graph(call: Call[NodeGraphQuery, Nothing]) -> Answer:
 
 
 async def types(call: Call[Nothing, Nothing]) -> Answer:
-    counts = await call.services.relationships.types(call.scope)
+    counts = await call.services.relationships.types(call.scope, call.minimum_version)
     return Answer([TypeAnswer(one.type, one.count, one.average_strength) for one in counts])
 
 

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from pronoia.domain.errors import MissingFieldError
+from pronoia.domain.records import Permission
+from pronoia.faces.http.conversion import to_filters
+from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
+from pronoia.faces.http.presentation import learning_metadata
+from pronoia.faces.http.schemas.suggest import (
+    RelatedAnswer,
+    SuggestAnswer,
+    SuggestBody,
+    SuggestionAnalytics,
+    SuggestionAnswer,
+    SuggestionReasoning,
+)
+from pronoia.services.suggest import SuggestRequest
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pronoia.services.suggest import Suggestion
+
+MAXIMUM_LIMIT = 100
+DEFAULT_LIMIT = 5
+DEFAULT_CONFIDENCE = 0.6
+HIGH_SIMILARITY, MEDIUM_SIMILARITY = 0.7, 0.5
+FREQUENT_USE = 10
+RECENT_ACCESS = 0.8
+HIGH_HELPFULNESS = 0.7
+DIGITS = 4
+
+
+async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
+    body = call.body
+    context = body.query if body.context is None else body.context
+    if context is None:
+        raise MissingFieldError("context is required.", field="context")
+    minimum = DEFAULT_CONFIDENCE if body.min_confidence is None else body.min_confidence
+    request = SuggestRequest(
+        context=context,
+        filters=to_filters(project_id=body.project_id),
+        limit=DEFAULT_LIMIT if body.limit is None else min(body.limit, MAXIMUM_LIMIT),
+        minimum_confidence=minimum,
+        used_ids=tuple(body.used_ids or ()),
+    )
+    suggested = await call.services.suggest.suggest(call.scope, request, call.minimum_version)
+    now = call.surroundings.now()
+    reasoned = suggested.weights if body.include_reasoning is not False else None
+    suggestions = [_present(one, reasoned, now) for one in suggested.suggestions]
+    answer = SuggestAnswer(
+        suggestions=suggestions,
+        count=len(suggestions),
+        context=context,
+        weights_used=suggested.weights,
+        min_confidence=minimum,
+        withheld=suggested.withheld,
+        abstained=suggested.silent,
+    )
+    return Answer(answer, suggested.version)
+
+
+def _present(suggestion: Suggestion, weights: dict[str, float] | None, now: datetime) -> SuggestionAnswer:
+    memory = suggestion.memory
+    used = learning_metadata(memory, len(suggestion.related), now)
+    confidence = round(suggestion.confidence, DIGITS)
+    return SuggestionAnswer(
+        memory_id=memory.id,
+        id=memory.id,
+        text=memory.text,
+        content=memory.text,
+        similarity=None if suggestion.similarity is None else round(suggestion.similarity, DIGITS),
+        suggestion_score=confidence,
+        confidence=confidence,
+        relevance_context=", ".join(suggestion.common_words),
+        analytics=SuggestionAnalytics(
+            usage_count=memory.usage_count,
+            helpfulness_score=memory.helpfulness_score,
+            recency_score=used.recency_score,
+            access_frequency=used.access_frequency,
+            days_since_access=used.days_since_access,
+        ),
+        reasoning=UNSET if weights is None else _reasoning(suggestion, used.recency_score, weights),
+        related_memories=[
+            RelatedAnswer(related_memory_id=other, relationship_type=link.type, strength=link.strength)
+            for other, link in suggestion.related
+        ],
+    )
+
+
+def _reasoning(suggestion: Suggestion, recency: float, weights: dict[str, float]) -> SuggestionReasoning:
+    return SuggestionReasoning(
+        semantic_match=_level(suggestion.similarity or 0.0),
+        frequently_used=suggestion.memory.usage_count > FREQUENT_USE,
+        recently_accessed=recency > RECENT_ACCESS,
+        high_helpfulness=suggestion.memory.helpfulness_score > HIGH_HELPFULNESS,
+        weights_applied=weights,
+    )
+
+
+def _level(similarity: float) -> str:
+    if similarity > HIGH_SIMILARITY:
+        return "high"
+    return "medium" if similarity > MEDIUM_SIMILARITY else "low"
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        "POST",
+        "/api/v1/memories/suggest",
+        "Offer what fits a context, or nothing.",
+        suggest,
+        SuggestAnswer,
+        Permission.READ,
+        Nothing,
+        SuggestBody,
+    ),
+)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+
+from pronoia.domain.records import Relationship, RelationshipType
+from pronoia.memory.columns import Categories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from pronoia.ports import RelationshipColumns
+
+ID_BYTES = 16
+
+
+class LinkTable:
+    """Relationships as they were loaded, by column. One becomes a record when it is asked for: a set has many."""
+
+    def __init__(self, columns: RelationshipColumns) -> None:
+        self._id_bytes = columns.ids
+        self._ids = np.frombuffer(columns.ids, dtype=f"S{ID_BYTES}")
+        self._alive = np.ones(len(self._ids), dtype=np.bool_)
+        self._types = Categories()
+        self._types.extend(columns.types)
+        self._explanations = Categories()
+        self._explanations.extend(columns.explanations)
+        self._strengths = np.frombuffer(columns.strengths, dtype=">f8")
+        self._times = np.frombuffer(columns.created_at, dtype=">f8")
+        self._from = _Ends(columns.memory_ids)
+        self._to = _Ends(columns.related_memory_ids)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._alive))
+
+    @property
+    def nbytes(self) -> int:
+        """Ids, both ends with their order, two codes, strength and time."""
+        return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 8 + 16 + 1)
+
+    def find(self, relationship_id: UUID) -> int | None:
+        """Find the row of a relationship that was not removed."""
+        key = np.frombuffer(relationship_id.bytes, dtype=self._ids.dtype)
+        row = int(np.searchsorted(self._ids, key)[0])
+        found = row < len(self._ids) and self._alive[row] and self._ids[row] == key[0]
+        return row if found else None
+
+    def remove(self, row: int) -> None:
+        self._alive[row] = False
+
+    def outgoing(self, memory_id: UUID) -> list[Relationship]:
+        return [self.relationship(row) for row in self._from.rows(memory_id) if self._alive[row]]
+
+    def incoming(self, memory_id: UUID) -> list[Relationship]:
+        return [self.relationship(row) for row in self._to.rows(memory_id) if self._alive[row]]
+
+    def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
+        """Give the type and strength of each."""
+        kinds = [RelationshipType(name) for name in self._types.names]
+        rows = np.flatnonzero(self._alive)
+        codes: list[int] = self._types.codes[rows].tolist()
+        strengths: list[float] = self._strengths[rows].tolist()
+        return ((kinds[code], strength) for code, strength in zip(codes, strengths, strict=True))
+
+    def relationship(self, row: int) -> Relationship:
+        """Render a row as a record."""
+        return Relationship(
+            id=_id(self._id_bytes, row),
+            memory_id=self._from.memory_id(row),
+            related_memory_id=self._to.memory_id(row),
+            type=RelationshipType(self._types.name(row) or ""),
+            strength=float(self._strengths[row]),
+            explanation=self._explanations.name(row) or "",
+            created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
+        )
+
+
+class _Ends:
+    """The memories at one end, found by the second halves of their ids, which are random."""
+
+    def __init__(self, memory_ids: bytes) -> None:
+        self._memory_ids = memory_ids
+        halves = np.frombuffer(memory_ids, dtype=">u8")[1::2].astype(np.uint64)
+        self._order: NDArray[np.intp] = np.argsort(halves, kind="stable")
+        self._halves = halves[self._order]
+
+    def rows(self, memory_id: UUID) -> list[int]:
+        half = np.uint64(memory_id.int & (1 << 64) - 1)
+        first, last = np.searchsorted(self._halves, half, "left"), np.searchsorted(self._halves, half, "right")
+        return [row for row in self._order[first:last].tolist() if self.memory_id(row) == memory_id]
+
+    def memory_id(self, row: int) -> UUID:
+        return _id(self._memory_ids, row)
+
+
+def _id(ids: bytes, row: int) -> UUID:
+    return UUID(bytes=ids[row * ID_BYTES : (row + 1) * ID_BYTES])

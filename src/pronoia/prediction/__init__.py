@@ -1,0 +1,1 @@
+"""What is needed next: experts over a user's uses, one blend of them learned online, and probabilities that hold."""

@@ -1,0 +1,100 @@
+"""What an organisation's users teach its prediction: the weights of the experts, and how far to trust them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pronoia.prediction import calibration
+from pronoia.prediction.prior import shipped_prior
+from pronoia.prediction.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+GAPS: Final = (60.0, 600.0, 3_600.0, 21_600.0, 86_400.0)
+"""Bounds of the kinds of gap since the last use, in seconds. Each kind has weights beside the common ones."""
+SHAPE: Final = (2 + len(GAPS), len(SIGNALS))
+WEIGHTS: Final = SHAPE[0] * SHAPE[1]
+PARAMETERS: Final = WEIGHTS + calibration.PARAMETERS
+CONTRIBUTION: Final = 2 * PARAMETERS
+LAYOUT: Final = f"1:{SHAPE[0]}:{SHAPE[1]}:{calibration.PARAMETERS}"
+"""Names what the numbers of a contribution mean; it changes when they do."""
+LEARNING_RATE = 0.1
+FIRST_SQUARES = 1.0
+
+
+class SharedBlend:
+    """Parameters as the shipped prior plus what each user contributed; without a user's part, they never were.
+
+    A contribution is a vector of CONTRIBUTION numbers: steps of the parameters, then the squared gradients that size
+    later steps (Adagrad, Duchi et al. 2011). Both add up, over users and over processes.
+    """
+
+    def __init__(self, total: NDArray[np.float64] | None = None) -> None:
+        prior = shipped_prior()
+        self._prior = np.concatenate((prior.weight_array(SHAPE).ravel(), prior.calibration))
+        self._learned = np.zeros((2, PARAMETERS))
+        self._unsaved: dict[Hashable, NDArray[np.float64]] = {}
+        if total is not None and len(total) == CONTRIBUTION:
+            self._learned += total.reshape(2, PARAMETERS)
+
+    def weights(self, gap: float) -> NDArray[np.float32]:
+        """Give the weights of the signals for a gap in seconds; (len(SIGNALS),)."""
+        table = (self._prior + self._learned[0])[:WEIGHTS].reshape(SHAPE)
+        return (table[0] + table[kind_of_gap(gap)]).astype(np.float32)
+
+    def confidences(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the probabilities that predictions come true; see calibration.describe."""
+        return calibration.confidences(described, (self._prior + self._learned[0])[WEIGHTS:])
+
+    def learn(self, user: Hashable, gap: float, gradient: NDArray[np.float64]) -> None:
+        """Step along the gradient of the log-likelihood of a use, for all gaps and for this kind."""
+        kind = kind_of_gap(gap) * SHAPE[1]
+        for first in (0, kind):
+            self._step(user, slice(first, first + SHAPE[1]), gradient)
+
+    def settle(self, user: Hashable, described: NDArray[np.float64], came_true: NDArray[np.bool_]) -> None:
+        """Learn how far to trust, from predictions and which of them came true."""
+        gradient = (came_true - self.confidences(described)) @ described
+        self._step(user, slice(WEIGHTS, PARAMETERS), gradient)
+
+    def take_unsaved(self) -> dict[Hashable, NDArray[np.float64]]:
+        """Hand over what users contributed since the last call; (CONTRIBUTION,) each."""
+        unsaved, self._unsaved = self._unsaved, {}
+        return {user: part.ravel() for user, part in unsaved.items()}
+
+    def put_back(self, user: Hashable, part: NDArray[np.float64]) -> None:
+        """Take back what could not be saved."""
+        self._part(user)[:] += part.reshape(2, PARAMETERS)
+
+    def forget(self, user: Hashable, saved: NDArray[np.float64] | None) -> None:
+        """Take out what a user contributed: what was saved of it, and what was not yet."""
+        unsaved = self._unsaved.pop(user, None)
+        if unsaved is not None:
+            self._learned -= unsaved
+        if saved is not None and len(saved) == CONTRIBUTION:
+            self._learned -= saved.reshape(2, PARAMETERS)
+
+    def _step(self, user: Hashable, place: slice, gradient: NDArray[np.float64]) -> None:
+        squares = gradient**2
+        # What was taken out may leave less than nothing, by rounding.
+        before = np.maximum(self._learned[1, place], 0)
+        step = LEARNING_RATE * gradient / np.sqrt(FIRST_SQUARES + before + squares)
+        for target in (self._learned, self._part(user)):
+            target[0, place] += step
+            target[1, place] += squares
+
+    def _part(self, user: Hashable) -> NDArray[np.float64]:
+        part = self._unsaved.get(user)
+        if part is None:
+            part = self._unsaved[user] = np.zeros((2, PARAMETERS))
+        return part
+
+
+def kind_of_gap(gap: float) -> int:
+    """Give the row of weights of a gap in seconds: 1 for the shortest."""
+    return 1 + int(np.searchsorted(GAPS, gap, side="right"))

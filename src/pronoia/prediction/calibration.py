@@ -1,0 +1,48 @@
+"""From what the blend believes to a probability that holds, learned from which predictions came true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AHEAD: Final = 10
+"""Uses within which a prediction comes true."""
+KNOTS: Final = (-6.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
+"""Beliefs, in log-odds, between which the confidence's log-odds are linear."""
+CIRCUMSTANCES: Final = ("place", "uses", "memories")
+"""What moves a confidence beside the belief: logarithms of the place in the ranking, of the uses and the memories."""
+PARAMETERS: Final = len(KNOTS) + len(CIRCUMSTANCES)
+
+
+def beliefs(next_probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give the log-odds of a use within AHEAD independent draws: p' = 1 - (1 - p)^AHEAD."""
+    missed = AHEAD * np.log1p(-np.clip(next_probabilities.astype(np.float64), 1e-9, 1 - 1e-9))
+    return np.log(-np.expm1(missed)) - missed
+
+
+def describe(next_probabilities: NDArray[np.float32], places: NDArray[np.intp], uses: int) -> NDArray[np.float64]:
+    """Describe predictions to the calibration; (predictions, PARAMETERS).
+
+    `next_probabilities` are of all memories, `places` those predicted, best first.
+    """
+    believed = np.clip(beliefs(next_probabilities[places]), KNOTS[0], KNOTS[-1])
+    upper = np.clip(np.searchsorted(KNOTS, believed), 1, len(KNOTS) - 1)
+    knots = np.array(KNOTS)
+    share = (believed - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    described = np.zeros((len(places), PARAMETERS))
+    rows = np.arange(len(places))
+    described[rows, upper - 1] = 1 - share
+    described[rows, upper] = share
+    described[:, len(KNOTS)] = np.log1p(rows) / 2
+    described[:, len(KNOTS) + 1] = np.log1p(uses) / 5
+    described[:, len(KNOTS) + 2] = np.log1p(len(next_probabilities)) / 5
+    return described
+
+
+def confidences(described: NDArray[np.float64], parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the probability that each prediction comes true within AHEAD uses."""
+    return 1 / (1 + np.exp(-described @ parameters))

@@ -1,0 +1,124 @@
+"""One user's prediction: statistics of use, measured by the experts, weighed by the organisation's blend."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pronoia.prediction.calibration import AHEAD, describe
+from pronoia.prediction.experts import measure
+from pronoia.prediction.statistics import UseStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+    from pronoia.prediction.blend import SharedBlend
+
+LEARNED_FROM = 128
+"""Memories, the last used and the most used, among which one use teaches the blend."""
+SETTLED = 10
+"""Predictions of each use that are later checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """All n memories; arrays have n entries, in the order of the memories' numbers."""
+
+    probabilities: NDArray[np.float32]
+    """Of being used next; their sum is 1."""
+    confidences: NDArray[np.float32]
+    """Of being used within the next ten uses, as it held for such predictions before."""
+    contributions: NDArray[np.float32]
+    """What each signal added to a memory's log-odds, centred over the memories; (len(SIGNALS), n)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    items: NDArray[np.intp]
+    described: NDArray[np.float64]
+
+
+class Model:
+    """Learns from each use of one user and says what comes next."""
+
+    def __init__(self, shared: SharedBlend, user: Hashable, utc_offset_seconds: float = 0.0) -> None:
+        self._shared = shared
+        self._user = user
+        self._statistics = UseStatistics(utc_offset_seconds)
+        self._unsettled: deque[_Unsettled] = deque()
+
+    @property
+    def uses(self) -> int:
+        """Uses that the model knows."""
+        return self._statistics.uses
+
+    def replay(self, items: NDArray[np.int32], times: NDArray[np.float64]) -> None:
+        """Take over the history of a new model. Nothing is learned: whoever saw these uses first has done so."""
+        self._statistics.replay(items, times)
+
+    def observe(self, item: int, at: float) -> None:
+        """Learn from a use and remember it. `item` is a memory's number, a new one's the next; `at` in seconds."""
+        if self._statistics.uses and item < self._statistics.memories:
+            self._learn(item, at)
+        self._statistics.record(item, at)
+        if len(self._unsettled) == AHEAD:
+            self._settle(self._unsettled.popleft())
+
+    def predict(self, at: float, evidence: NDArray[np.float32] | None = None) -> Prediction:
+        """Rank all memories at a moment. `evidence` is added to their log-odds; (n,)."""
+        rows = np.arange(self._statistics.memories)
+        if not len(rows):
+            nothing = np.zeros(0, dtype=np.float32)
+            return Prediction(nothing, nothing, np.zeros((0, 0), dtype=np.float32))
+        measured, weights = self._measure(rows, at)
+        scores = weights @ measured
+        probabilities = _softmax(scores if evidence is None else scores + evidence)
+        centred = measured - measured.mean(axis=1, keepdims=True)
+        order = np.argsort(-probabilities, kind="stable")
+        confidences = np.empty(len(rows), dtype=np.float32)
+        confidences[order] = self._shared.confidences(describe(probabilities, order, self.uses))
+        return Prediction(
+            probabilities,
+            confidences,
+            weights[:, None] * centred,
+        )
+
+    def _learn(self, item: int, at: float) -> None:
+        rows = self._worth_learning_from(item)
+        measured, weights = self._measure(rows, at)
+        probabilities = _softmax(weights @ measured)
+        place = int(np.searchsorted(rows, item))
+        self._shared.learn(
+            self._user, self._gap(at), (measured[:, place] - measured @ probabilities).astype(np.float64)
+        )
+        best = np.argsort(-probabilities)[:SETTLED]
+        self._unsettled.append(_Unsettled(rows[best], describe(probabilities, best, self.uses)))
+
+    def _worth_learning_from(self, item: int) -> NDArray[np.intp]:
+        statistics = self._statistics
+        if statistics.memories <= LEARNED_FROM:
+            return np.arange(statistics.memories)
+        half = LEARNED_FROM // 2
+        last = np.argpartition(-statistics.last_positions, half)[:half]
+        most = np.argpartition(-statistics.counts, half)[:half]
+        return np.unique(np.concatenate((last, most, [item])))
+
+    def _measure(self, rows: NDArray[np.intp], at: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return measure(self._statistics, at, rows), self._shared.weights(self._gap(at))
+
+    def _gap(self, at: float) -> float:
+        return max(0.0, at - float(self._statistics.times[-1]))
+
+    def _settle(self, made: _Unsettled) -> None:
+        """Check what was predicted AHEAD uses ago."""
+        self._shared.settle(self._user, made.described, np.isin(made.items, self._statistics.items[-AHEAD:]))
+
+
+def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    chances = np.exp(scores - scores.max())
+    return chances / chances.sum()

@@ -1,0 +1,179 @@
+"""Offering what fits a context, unasked; or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pronoia.domain.records import AccessKind, Filters
+from pronoia.memory.analyzer import query_terms, words
+from pronoia.recall.prior import shipped_prior, shipped_suggestion_prior
+from pronoia.services.drafts import check_text
+from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, SearchRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import Memory, Relationship
+    from pronoia.memory.residents import Residents
+    from pronoia.memory.working_set import WorkingSet
+    from pronoia.ports import Clock
+    from pronoia.recall.ranking import Ranking
+    from pronoia.services.recall import Recall
+    from pronoia.services.uses import Uses
+
+WITHHELD_SHARE = 0.05
+"""Of the answers that suggest something: what is used without having been suggested tells what suggesting adds."""
+ALWAYS_SHOWN = 20
+"""A user's first suggestions in this process, none of which is withheld: whoever tries it out should see it work."""
+MAXIMUM_COUNTED_USERS = 100_000
+STRONG_RELATIONSHIP = 0.6
+MAXIMUM_RELATED = 10
+
+
+class Outcomes(Protocol):
+    """Keeps what was suggested and what was used, to measure how much suggesting helps."""
+
+    def record_suggestion(
+        self, scope: Scope, suggested_ids: Sequence[UUID], *, withheld: bool, silent: bool
+    ) -> None: ...
+
+    def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
+
+
+class UnrecordedOutcomes:
+    """Keeps nothing."""
+
+    def record_suggestion(
+        self, scope: Scope, suggested_ids: Sequence[UUID], *, withheld: bool, silent: bool
+    ) -> None: ...
+
+    def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestRequest:
+    context: str
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 5
+    minimum_confidence: float = 0.6
+    used_ids: tuple[UUID, ...] = ()
+    """What the caller used of earlier suggestions; ids that the user does not own say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    memory: Memory
+    confidence: float
+    """How likely the context is about what is stored, lowered by how far this memory ranks below the best."""
+    similarity: float | None
+    common_words: list[str]
+    """The words of the context that the memory says too."""
+    related: list[tuple[UUID, Relationship]]
+    """The memory at the other end, and what leads there; strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    suggestions: list[Suggestion]
+    withheld: bool
+    """True if there was something to suggest, and chance had it held back."""
+    silent: bool
+    """True if nothing reached the minimum confidence."""
+    weights: dict[str, float]
+    """What use weighed in the order, by the four classic names; they add up to 1."""
+    version: int
+
+
+class Suggest:
+    """Speaks only when sure. The ranking is that of a search, judged by a stricter calibration."""
+
+    def __init__(
+        self,
+        *,
+        recall: Recall,
+        residents: Residents,
+        uses: Uses,
+        outcomes: Outcomes,
+        clock: Clock,
+        draw: Callable[[], float],
+    ) -> None:
+        """`draw` gives a random number in [0, 1)."""
+        self._recall = recall
+        self._residents = residents
+        self._uses = uses
+        self._outcomes = outcomes
+        self._clock = clock
+        self._draw = draw
+        self._shown: dict[bytes, int] = {}
+
+    async def suggest(self, scope: Scope, request: SuggestRequest, minimum_version: int | None = None) -> Suggested:
+        """Give the memories that fit a context, best first. Raises InvalidInputError naming the field."""
+        check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
+        await self._record_uses(scope, request.used_ids, minimum_version)
+        search = SearchRequest(
+            query=request.context,
+            filters=request.filters,
+            limit=request.limit,
+            min_score=request.minimum_confidence,
+            weight_by_usage=True,
+        )
+        relevance = shipped_suggestion_prior().relevance
+        held, ranking, _ = await self._recall.ranked(scope, search, minimum_version, relevance)
+        suggestions = [_suggestion(held, ranking, place, request.context) for place in range(len(ranking.rows))]
+        withheld = bool(suggestions) and self._withholds(scope)
+        self._outcomes.record_suggestion(
+            scope, [one.memory.id for one in suggestions], withheld=withheld, silent=not suggestions
+        )
+        return Suggested([] if withheld else suggestions, withheld, not suggestions, _weights(), held.version)
+
+    async def _record_uses(self, scope: Scope, used_ids: Sequence[UUID], minimum_version: int | None) -> None:
+        if not used_ids:
+            return
+        held = await self._residents.get(scope, minimum_version)
+        used = [one for one in dict.fromkeys(used_ids) if held is None or held.row_of(one) is not None]
+        self._uses.record(scope, used, AccessKind.RECALL)
+        for memory_id in used:
+            self._outcomes.record_use(scope, memory_id, self._clock.now())
+
+    def _withholds(self, scope: Scope) -> bool:
+        shown = self._shown.get(scope.digest, 0)
+        if shown >= ALWAYS_SHOWN:
+            return self._draw() < WITHHELD_SHARE
+        if len(self._shown) >= MAXIMUM_COUNTED_USERS:
+            self._shown.clear()
+        self._shown[scope.digest] = shown + 1
+        return False
+
+
+def _suggestion(held: WorkingSet, ranking: Ranking, place: int, context: str) -> Suggestion:
+    memory = held.memory(int(ranking.rows[place]))
+    return Suggestion(
+        memory=memory,
+        confidence=float(ranking.scores[place]),
+        similarity=None if ranking.similarities is None else float(ranking.similarities[place]),
+        common_words=_common_words(context, memory.text),
+        related=_related(held, memory.id),
+    )
+
+
+def _common_words(context: str, text: str) -> list[str]:
+    said = frozenset(query_terms(text).tolist())
+    return [word for word in dict.fromkeys(words(context)) if not said.isdisjoint(query_terms(word).tolist())]
+
+
+def _related(held: WorkingSet, memory_id: UUID) -> list[tuple[UUID, Relationship]]:
+    outgoing = [(link.related_memory_id, link) for link in held.links.outgoing(memory_id)]
+    incoming = [(link.memory_id, link) for link in held.links.incoming(memory_id)]
+    strong = [(other, link) for other, link in outgoing + incoming if link.strength >= STRONG_RELATIONSHIP]
+    return sorted(strong, key=lambda pair: (-pair[1].strength, pair[1].id))[:MAXIMUM_RELATED]
+
+
+def _weights() -> dict[str, float]:
+    use = shipped_prior().use
+    weights = {"usage": use.usage, "recency": 0.0, "helpfulness": use.helpfulness, "relationship": use.relationship}
+    total = sum(weights.values())
+    return {name: round(weight / total, 4) for name, weight in weights.items()}

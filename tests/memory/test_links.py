@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from pronoia.domain.records import Relationship, RelationshipType
+from pronoia.memory.links import Links
+from pronoia.ports import RelationshipColumns
+
+AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+ONE, TWO, THREE = (uuid4() for _ in range(3))
+
+
+def relationship(number: int, one: UUID, two: UUID, strength: float) -> Relationship:
+    kind = RelationshipType.SIMILAR_TO if number % 2 else RelationshipType.FOLLOWS
+    return Relationship(UUID(int=number << 8), one, two, kind, strength, f"Reason {number}.", AT)
+
+
+FIRST, SECOND = relationship(1, ONE, TWO, 0.5), relationship(2, ONE, THREE, 0.75)
+
+
+@pytest.fixture
+def links() -> Links:
+    loaded = (FIRST, SECOND)
+    return Links(
+        RelationshipColumns(
+            ids=b"".join(one.id.bytes for one in loaded),
+            memory_ids=b"".join(one.memory_id.bytes for one in loaded),
+            related_memory_ids=b"".join(one.related_memory_id.bytes for one in loaded),
+            types=[one.type.value for one in loaded],
+            strengths=struct.pack(">2d", *(one.strength for one in loaded)),
+            explanations=[one.explanation for one in loaded],
+            created_at=struct.pack(">2d", *(one.created_at.timestamp() for one in loaded)),
+        )
+    )
+
+
+def test_loaded_relationships_are_found_from_either_end_strongest_first(links: Links) -> None:
+    assert links.outgoing(ONE) == [SECOND, FIRST]
+    assert links.incoming(TWO) == [FIRST]
+    assert links.incoming(ONE) == []
+    assert links.find(SECOND.id) == SECOND
+    assert links.find(uuid4()) is None
+
+
+def test_what_is_added_stands_among_what_was_loaded(links: Links) -> None:
+    between = relationship(3, ONE, TWO, 0.6)
+    links.add(between)
+    assert links.outgoing(ONE) == [SECOND, between, FIRST]
+    assert len(links) == 3
+
+
+def test_one_with_the_id_of_a_loaded_one_replaces_it(links: Links) -> None:
+    stronger = Relationship(FIRST.id, ONE, TWO, FIRST.type, 0.9, "Now stronger.", AT)
+    links.add(stronger)
+    assert links.outgoing(ONE) == [stronger, SECOND]
+    assert sorted(links.strengths()) == [(RelationshipType.FOLLOWS, 0.75), (RelationshipType.SIMILAR_TO, 0.9)]
+
+
+def test_a_memory_that_goes_takes_its_loaded_relationships_with_it(links: Links) -> None:
+    links.remove_memory(TWO)
+    assert links.outgoing(ONE) == [SECOND]
+    assert links.find(FIRST.id) is None
+    assert len(links) == 1

@@ -1,0 +1,109 @@
+"""A load that began before a write ended may miss it; whoever reads afterwards must not."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from pronoia.domain.identifiers import Scope, new_id
+from pronoia.domain.records import Memory, NewMemory, Vector
+from pronoia.memory import snapshots
+from pronoia.memory.analyzer import analyze
+from pronoia.memory.residents import Residents
+from pronoia.ports import UserState
+
+if TYPE_CHECKING:
+    from pronoia.ports import Snapshot
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SCOPE = Scope(uuid4(), "ada")
+pytestmark = pytest.mark.anyio
+
+
+def written(version: int) -> Snapshot:
+    """Give the change that the write to `version` made."""
+    at = START + timedelta(minutes=version)
+    vector = Vector("space", np.array([1, 0, 0], dtype="<f4").tobytes())
+    text = f"text {version}"
+    new = NewMemory(
+        new_id(at), text, "api", "default", (), "{}", None, None, None, None, at, analyze(text), vector
+    )  # fmt: skip
+    stored = Memory(new.id, "ada", text, "api", "default", (), "{}", None, None, None, None, at, at)
+    return snapshots.added(version, [new], [stored], "space")
+
+
+class SlowStore:
+    """Reads when it is asked, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.changes: list[Snapshot] = []
+        self.reading = asyncio.Event()
+        self.answering = asyncio.Event()
+        self.loads = 0
+
+    def write(self) -> Snapshot:
+        self.changes.append(written(len(self.changes) + 1))
+        return self.changes[-1]
+
+    async def state(self, _: Scope) -> UserState:
+        return UserState(len(self.changes), 0, len(self.changes))
+
+    async def load(self, _: Scope, _space: str, since: UserState | None) -> Snapshot:
+        self.loads += 1
+        seen = self.changes[0 if since is None else since.version :]
+        self.reading.set()
+        await self.answering.wait()
+        assert len(seen) == 1, "these tests write one change before each load"
+        return seen[0]
+
+
+@pytest.fixture
+def store() -> SlowStore:
+    return SlowStore()
+
+
+@pytest.fixture
+def residents(store: SlowStore) -> Residents:
+    return Residents(store, space="space", dimensions=3, budget_bytes=1 << 20, resident_limit=100)
+
+
+@pytest.mark.parametrize("held_before", [False, True])
+async def test_a_write_that_ends_while_a_load_runs_is_read(
+    store: SlowStore, residents: Residents, *, held_before: bool
+) -> None:
+    store.write()
+    if held_before:
+        store.answering.set()
+        await residents.get(SCOPE)
+        store.answering.clear()
+        residents.heard(SCOPE.digest, store.write().version, 0)
+    store.reading.clear()
+    early = asyncio.create_task(residents.get(SCOPE))
+    await store.reading.wait()
+    last = store.write()
+    residents.heard(SCOPE.digest, last.version, 0)
+    late = asyncio.create_task(residents.get(SCOPE, last.version))
+    asked = asyncio.create_task(residents.get(SCOPE))
+    store.answering.set()
+    for reader in (late, asked):
+        held = await reader
+        assert held is not None
+        assert held.version == last.version
+        assert held.size == len(store.changes)
+    await early
+
+
+async def test_what_was_heard_and_never_came_does_not_load_for_ever(store: SlowStore, residents: Residents) -> None:
+    store.answering.set()
+    store.write()
+    await residents.get(SCOPE)
+    store.write()
+    residents.heard(SCOPE.digest, 99, 0)
+    await residents.get(SCOPE)
+    await residents.get(SCOPE)
+    assert store.loads == 2
