@@ -16,12 +16,14 @@ from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.memory.residents import Residents
+from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.background import Background
 from pronoia.services.changes import Changes
@@ -31,6 +33,7 @@ from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
+from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
 from pronoia.services.services import Services
@@ -38,40 +41,32 @@ from pronoia.services.suggest import Suggest, UnrecordedOutcomes
 from pronoia.services.uses import Uses
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
+    from concurrent.futures import Executor
 
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
     from pronoia.ports import Clock, Embedder
+    from pronoia.recall.prior import Prior
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[Services]:
-    """Open everything a migrated database needs, and close it in the reverse order; what is pending is written."""
+async def open_services(
+    settings: Settings, clock: Clock | None = None, prior: Prior | None = None
+) -> AsyncGenerator[Services]:
+    """Open everything a migrated database needs, and close it in the reverse order; what is pending is written.
+
+    `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
+    """
     clock = clock or SystemClock()
-    database = await Database.open(
-        settings.database_url,
-        connections=settings.database_connections,
-        timeout_seconds=settings.database_timeout_seconds,
-        pooler=settings.database_pooler,
-    )
+    prior = prior or shipped_prior()
+    database = await _open_database(settings)
     embedder = _embedder(settings)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
-    residents = Residents(
-        store,
-        space=embedder.space,
-        dimensions=embedder.dimensions,
-        budget_bytes=settings.working_set_bytes,
-        resident_limit=settings.resident_limit,
-    )
-    feed = PostgresChangeFeed(
-        database,
-        direct_url=settings.database_direct_url or settings.database_url,
-        timeout_seconds=settings.database_timeout_seconds,
-    )
-    changes = Changes(feed=feed, residents=residents)
+    residents = _residents(settings, store, embedder)
+    changes = Changes(feed=_change_feed(settings, database), residents=residents)
     outcomes = UnrecordedOutcomes()
     learning = PredictionLearning(
         store=PostgresContributionStore(database),
@@ -86,7 +81,17 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         clock=clock,
         listeners=(outcomes, learning),
     )
-    recall = Recall(store=store, embedder=embedder, residents=residents, uses=uses, clock=clock, executor=executor)
+    ranking_weights = _ranking_weights(database, embedder, residents, clock, executor, prior)
+    recall = Recall(
+        store=store,
+        embedder=embedder,
+        residents=residents,
+        uses=uses,
+        ranking_weights=ranking_weights,
+        clock=clock,
+        executor=executor,
+        prior=prior,
+    )
     background = Background(
         store=store,
         queue=PostgresWorkQueue(database),
@@ -104,6 +109,7 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
             changes=changes,
             uses=uses,
             learning=learning,
+            ranking_weights=ranking_weights,
             clock=clock,
             maximum_text_length=settings.maximum_text_length,
         ),
@@ -114,24 +120,33 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
             recall=recall, residents=residents, uses=uses, outcomes=outcomes, clock=clock, draw=SystemRandom().random
         ),
         relationships=Relationships(store=store, residents=residents, changes=changes, clock=clock),
+        ranking_weights=ranking_weights,
         keys=Keys(store=PostgresKeyStore(database), clock=clock),
         health=Health(database=database, clock=clock),
     )
-    loops = [
-        asyncio.create_task(loop)
-        for loop in (uses.run(), changes.announce(), changes.listen(), background.run(), learning.run())
-    ]
+    loops = (uses.run(), changes.announce(), changes.listen(), background.run(), learning.run())
     try:
-        yield services
+        async with _running(*loops, ranking_weights.run(), ranking_weights.count()):
+            yield services
     finally:
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
         await uses.flush()
         await learning.save()
+        await ranking_weights.close()
         executor.shutdown(wait=False, cancel_futures=True)
         await embedder.close()
         await database.close()
+
+
+@asynccontextmanager
+async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
+    """Run loops beside what is done meanwhile."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def create() -> ASGIApp:
@@ -144,6 +159,46 @@ def create() -> ASGIApp:
             yield create_http_app(services, settings)
 
     return Lifespan(open_application)
+
+
+async def _open_database(settings: Settings) -> Database:
+    return await Database.open(
+        settings.database_url,
+        connections=settings.database_connections,
+        timeout_seconds=settings.database_timeout_seconds,
+        pooler=settings.database_pooler,
+    )
+
+
+def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:
+    return PostgresChangeFeed(
+        database,
+        direct_url=settings.database_direct_url or settings.database_url,
+        timeout_seconds=settings.database_timeout_seconds,
+    )
+
+
+def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedder) -> Residents:
+    return Residents(
+        store,
+        space=embedder.space,
+        dimensions=embedder.dimensions,
+        budget_bytes=settings.working_set_bytes,
+        resident_limit=settings.resident_limit,
+    )
+
+
+def _ranking_weights(
+    database: Database, embedder: Embedder, residents: Residents, clock: Clock, executor: Executor, prior: Prior
+) -> RankingWeights:
+    return RankingWeights(
+        store=PostgresRankingStore(database),
+        embedder=embedder,
+        residents=residents,
+        clock=clock,
+        executor=executor,
+        prior=prior,
+    )
 
 
 def _embedder(settings: Settings) -> Embedder:

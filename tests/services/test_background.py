@@ -12,17 +12,20 @@ from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Permission, Plan
 from pronoia.memory.residents import Residents
+from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.background import Background
 from pronoia.services.changes import Changes
 from pronoia.services.drafts import Draft
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories, MemoryEdit
+from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.uses import Uses
 from pronoia.testing.embedder import HashingEmbedder
 
@@ -61,9 +64,13 @@ def services(
     changes = Changes(feed=feed, residents=residents)
     uses = Uses(access_log=PostgresAccessLog(database), residents=residents, changes=changes, clock=clock)
     with ThreadPoolExecutor(1) as executor:
+        ranking_weights = RankingWeights(
+            store=PostgresRankingStore(database), embedder=embedder, residents=residents, clock=clock,
+            executor=executor, prior=shipped_prior(),
+        )  # fmt: skip
         memories = Memories(
-            store=store, embedder=embedder, residents=residents, changes=changes, uses=uses, clock=clock,
-            maximum_text_length=1_000,
+            store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
+            ranking_weights=ranking_weights, clock=clock, maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(
             store=store, queue=PostgresWorkQueue(database), embedder=embedder, residents=residents, changes=changes,

@@ -8,8 +8,10 @@ import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
-from pronoia.domain.identifiers import Scope
+from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
+from pronoia.ports import RankingExample, RankingState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +27,8 @@ TABLES = (
     *("organisations", "api_keys", "users", "memories", "memory_usage", "accesses", "feedback", "relationships"),
     *("removals", "memory_revisions", "idempotency_keys", "work"),
     "prediction_contributions",
+    "ranking_examples",
+    "ranking_weights",
 )
 
 
@@ -46,6 +50,10 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await store.delete(scope, three.id, NOW, None)
     await accesses.record([Access(scope, one.id, AccessKind.GET, NOW)])
     await PostgresContributionStore(database).add("layout", {scope: [1.0]})
+    example = RankingExample(new_id(NOW), "query", one.id, (two.id,), helpful=True, strength=1.0)
+    ranking = PostgresRankingStore(database)
+    await ranking.add(scope, example, keep=1)
+    await ranking.save(scope, RankingState("layout", (1.0,), served=True, fitted_at=NOW), [example.id])
     return scope
 
 

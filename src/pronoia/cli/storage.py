@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from pronoia.config import Settings
+    from pronoia.recall.prior import Prior
     from pronoia.services.services import Services
 
 
@@ -55,12 +56,12 @@ async def opened_database(settings: Settings) -> AsyncGenerator[Database]:
 
 
 @asynccontextmanager
-async def opened_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Open everything the server has but its network."""
+async def opened_services(settings: Settings, prior: Prior | None = None) -> AsyncGenerator[Services]:
+    """Open everything the server has but its network. `prior` replaces the shipped one of the ranking."""
     from pronoia.app import open_services  # noqa: PLC0415 - loads the model and the web; few commands need them
 
     async with (
         migrated_storage(settings) as url,
-        open_services(msgspec.structs.replace(settings, database_url=url)) as services,
+        open_services(msgspec.structs.replace(settings, database_url=url), prior=prior) as services,
     ):
         yield services

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft
     from pronoia.services.prediction_learning import PredictionLearning
+    from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 
 MAXIMUM_CONTEXT_LENGTH = 1_000
@@ -66,6 +67,7 @@ class Memories:
         changes: Changes,
         uses: Uses,
         learning: PredictionLearning,
+        ranking_weights: RankingWeights,
         clock: Clock,
         maximum_text_length: int,
     ) -> None:
@@ -75,6 +77,7 @@ class Memories:
         self._changes = changes
         self._uses = uses
         self._learning = learning
+        self._ranking_weights = ranking_weights
         self._clock = clock
         self._maximum_text_length = maximum_text_length
 
@@ -110,6 +113,7 @@ class Memories:
         written = await self._store.delete(scope, memory_id, self._clock.now(), idempotency)
         if not written.replayed:
             self._publish(scope, snapshots.removed(written.version, memory_id))
+            self._ranking_weights.forgot(scope, memory_id)
         return written
 
     async def forget(self, scope: Scope, idempotency: Idempotency | None = None) -> Forgotten:
@@ -117,6 +121,7 @@ class Memories:
         forgotten = await self._store.forget(scope, idempotency)
         self._residents.forget(scope)
         await self._learning.forget(scope)
+        self._ranking_weights.forgot(scope)
         self._changed(scope, forgotten.version)
         return forgotten
 
@@ -140,6 +145,7 @@ class Memories:
         if not judged.replayed:
             self._changed(scope, judged.version)
             self._uses.record(scope, [memory_id], AccessKind.FEEDBACK, context)
+            self._ranking_weights.judged(scope, memory_id, context, helpful=helpful)
         return judged
 
     async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]:

@@ -13,7 +13,6 @@ import structlog
 from pronoia.domain.errors import EmbeddingUnavailableError, NotFoundError
 from pronoia.domain.records import AccessKind, Filters, Memory
 from pronoia.memory.working_set import WorkingSet
-from pronoia.recall.prior import shipped_prior
 from pronoia.recall.query import Query
 from pronoia.recall.ranking import RankingOptions, rank
 from pronoia.services.drafts import check_text
@@ -22,12 +21,16 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from uuid import UUID
 
+    from numpy.typing import NDArray
+
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Vector
     from pronoia.memory.residents import Residents
     from pronoia.ports import Clock, Embedder, MemoryStore
+    from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
     from pronoia.recall.relevance import Calibration
+    from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 
 MAXIMUM_QUERY_LENGTH = 10_000
@@ -102,15 +105,19 @@ class Recall:
         embedder: Embedder,
         residents: Residents,
         uses: Uses,
+        ranking_weights: RankingWeights,
         clock: Clock,
         executor: Executor,
+        prior: Prior,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._residents = residents
         self._uses = uses
+        self._ranking_weights = ranking_weights
         self._clock = clock
         self._executor = executor
+        self._prior = prior
 
     async def get(
         self, scope: Scope, memory_id: UUID, context: str | None = None, minimum_version: int | None = None
@@ -127,6 +134,7 @@ class Recall:
         if row is None:
             raise NotFoundError("There is no such memory.", id=str(memory_id))
         self._uses.record(scope, [memory_id], AccessKind.GET, context)
+        self._ranking_weights.used(scope, memory_id)
         links = len(held.links.outgoing(memory_id)) + len(held.links.incoming(memory_id))
         return held.memory(row), links, held.version
 
@@ -168,6 +176,7 @@ class Recall:
             return await self._session(scope, request, minimum_version)
         held, ranking, method = await self.ranked(scope, request, minimum_version)
         hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
+        self._ranking_weights.searched(scope, request.query, [hit.memory.id for hit in hits])
         if request.learning_mode:
             self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
         return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
@@ -185,13 +194,20 @@ class Recall:
         """
         vector = await self.vector(request.query)
         held = await self._residents.get(scope, minimum_version)
+        weights = await self._ranking_weights.of(scope) if held is not None and request.adaptive_weights else None
         if held is None:
             held = await self._candidates(scope, request, vector)
-        ranking = await self._rank(held, Query.of(request.query, vector), request, relevance)
+        query = Query.of(request.query, vector)
+        ranking = await self._rank(held, query, request, weights, relevance)
         return held, ranking, "text_search" if vector is None else "vector_similarity"
 
     async def _rank(
-        self, held: WorkingSet, query: Query, request: SearchRequest, relevance: Calibration | None
+        self,
+        held: WorkingSet,
+        query: Query,
+        request: SearchRequest,
+        weights: NDArray[np.float32] | None,
+        relevance: Calibration | None,
     ) -> Ranking:
         options = RankingOptions(
             limit=request.limit,
@@ -201,8 +217,9 @@ class Recall:
             weight_by_usage=request.weight_by_usage,
             decay_old_memories=request.decay_old_memories,
             explain=request.explain,
+            weights=weights,
         )
-        prior = shipped_prior()
+        prior = self._prior
         if relevance is not None:
             prior = msgspec.structs.replace(prior, relevance=relevance)
         mask = held.matching(request.filters)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pronoia.services.keys import Keys
     from pronoia.services.memories import Memories
     from pronoia.services.predictions import Predictions
+    from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.suggest import Suggest
@@ -24,5 +25,6 @@ class Services:
     context: Context
     suggest: Suggest
     relationships: Relationships
+    ranking_weights: RankingWeights
     keys: Keys
     health: Health

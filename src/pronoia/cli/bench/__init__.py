@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pronoia.cli.bench import recall, suggest
+from pronoia.cli.bench import learn, recall, suggest
 
 
 def register(app: typer.Typer) -> None:
@@ -15,5 +15,6 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode=None,
     )
     recall.register(group)
+    learn.register(group)
     suggest.register(group)
     app.add_typer(group, name="bench")

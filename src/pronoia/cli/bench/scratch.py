@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
     from pronoia.benchmark.recall_report import Table as TextTable
+    from pronoia.recall.prior import Prior
     from pronoia.services.services import Services
 
 WIDTH = 150
@@ -40,8 +41,11 @@ ScratchDatabase = Annotated[
 
 
 @asynccontextmanager
-async def scratch_services(database_url: str | None) -> AsyncGenerator[Services]:
-    """Open the services on the given database, or on an embedded one that is deleted afterwards."""
+async def scratch_services(database_url: str | None, prior: Prior | None = None) -> AsyncGenerator[Services]:
+    """Open the services on the given database, or on an embedded one that is deleted afterwards.
+
+    `prior` is what ranking starts from; None takes the shipped one.
+    """
     with tempfile.TemporaryDirectory(prefix="pronoia-bench-", ignore_cleanup_errors=True) as folder:
         data = None if database_url is not None else Path(folder) / "data"
         settings = settings_of(data, database_url)
@@ -53,7 +57,7 @@ async def scratch_services(database_url: str | None) -> AsyncGenerator[Services]
                 permissions=frozenset({Permission.READ}),
                 organisation_id=DEFAULT_ORGANISATION,
             )
-            async with opened_services(settings) as services:
+            async with opened_services(settings, prior) as services:
                 yield services
 
 

@@ -56,6 +56,15 @@ noted as (
 forgotten_uses as (
     delete from accesses where organisation_id = $1 and user_id = $2 and memory_id = $3
 ),
+forgotten_examples as (
+    delete from ranking_examples
+    where organisation_id = $1 and user_id = $2 and (memory_id = $3 or shown @> array[$3::uuid])
+    returning 1
+),
+forgotten_weights as (
+    update ranking_weights set weights = null, served = false
+    where organisation_id = $1 and user_id = $2 and exists (select from forgotten_examples)
+),
 forgotten_outcomes as (
     delete from idempotency_keys where organisation_id = $1 and user_id = $2 and memory_ids @> array[$3::uuid]
 )
@@ -70,6 +79,12 @@ forgotten_uses as (
 ),
 forgotten_removals as (
     delete from removals where organisation_id = $1 and user_id = $2
+),
+forgotten_examples as (
+    delete from ranking_examples where organisation_id = $1 and user_id = $2
+),
+forgotten_weights as (
+    delete from ranking_weights where organisation_id = $1 and user_id = $2
 ),
 forgotten_outcomes as (
     delete from idempotency_keys where organisation_id = $1 and user_id = $2
