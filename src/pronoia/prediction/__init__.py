@@ -1,0 +1,1 @@
+"""What comes next: pure functions over arrays of past uses."""
