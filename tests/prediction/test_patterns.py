@@ -16,7 +16,7 @@ DAY = 86_400.0
 
 def background(seed: int, events: int = 3_000, memories: int = 50, days: int = 90):
     """Draw accesses without any pattern but that some memories, and some hours, are busier."""
-    print(f"seed {seed}")
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     random = np.random.default_rng(seed)
     popularity = random.dirichlet(np.ones(memories))
     hours = random.dirichlet(np.ones(24))

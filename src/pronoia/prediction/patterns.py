@@ -13,6 +13,7 @@ from pronoia.prediction.sessions import count_pairs, members, split_sessions
 from pronoia.prediction.significance import binomial_tail, poisson_tail, significant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import tzinfo
 
     from numpy.typing import NDArray
@@ -143,7 +144,13 @@ def _together(memories: NDArray[np.int64], sessions: NDArray[np.int64]) -> list[
     pairs, counts = count_pairs(held)
     keep = counts >= FEWEST_SIGHTINGS
     candidates = [
-        (PatternKind.CO_ACCESS, (one, other), None, count, poisson_tail(count, totals[one] * totals[other] * crowding))
+        (
+            PatternKind.CO_ACCESS,
+            (one, other),
+            None,
+            count,
+            poisson_tail(count, float(totals[one] * totals[other]) * crowding),
+        )
         for (one, other), count in zip(pairs[keep].tolist(), counts[keep].tolist(), strict=True)
     ]
     frequent = int((totals >= FEWEST_SIGHTINGS).sum())
@@ -151,7 +158,7 @@ def _together(memories: NDArray[np.int64], sessions: NDArray[np.int64]) -> list[
 
 
 def _surprising(
-    candidates: list[tuple[PatternKind, tuple[int, ...], int | None, int, float]], tests: int
+    candidates: Sequence[tuple[PatternKind, tuple[int, ...], int | None, int, float]], tests: int
 ) -> list[Pattern]:
     kept = significant([p_value for *_, p_value in candidates], tests, FALSE_DISCOVERY_RATE)
     found = [

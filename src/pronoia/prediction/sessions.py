@@ -15,7 +15,7 @@ LARGEST_SESSION = 30
 
 
 def split_sessions(times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number the session of each access; (n,). Times are seconds in rising order."""
+    """Give the session of each access, (n,); times are seconds in rising order."""
     if not len(times):
         return np.zeros(0, dtype=np.int64)
     return np.concatenate(([0], np.cumsum(np.diff(times) > GAP_SECONDS))).astype(np.int64)

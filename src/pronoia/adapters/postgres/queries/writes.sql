@@ -74,6 +74,15 @@ forgotten_removals as (
 forgotten_outcomes as (
     delete from idempotency_keys where organisation_id = $1 and user_id = $2
 ),
+forgotten_sums as (
+    delete from daily_outcomes where organisation_id = $1 and user_id = $2
+),
+forgotten_metrics as (
+    delete from learning_metrics where organisation_id = $1 and user_id = $2
+),
+forgotten_runs as (
+    delete from learning_runs where organisation_id = $1 and user_id = $2
+),
 emptied as (
     update users set memory_count = 0, complete_from = $3, search_state = 'exact'
     where organisation_id = $1 and user_id = $2
