@@ -5,29 +5,37 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.config import read_settings
+from pronoia.domain.errors import ConfigurationError
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.memory.residents import Residents
 from pronoia.resilience.clock import SystemClock
+from pronoia.services.analysis import Analysis
 from pronoia.services.background import Background
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
 from pronoia.services.health import Health
+from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories
+from pronoia.services.outcomes import Outcomes
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
+from pronoia.services.schedule import Job, Schedule
 from pronoia.services.services import Services
 from pronoia.services.uses import Uses
 
@@ -76,6 +84,18 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         clock=clock,
         executor=executor,
     )
+    insight_store = PostgresInsightStore(database)
+    outcomes = Outcomes(store=insight_store, clock=clock)
+    insights = Insights(
+        store=insight_store, residents=residents, clock=clock, executor=executor, zone=_zone(settings.time_zone)
+    )
+    relationships = Relationships(store=store, residents=residents, changes=changes, clock=clock)
+    analysis = Analysis(insights=insights, relationships=relationships, store=insight_store, clock=clock)
+    jobs = [
+        Job("patterns", 3600.0, partial(analysis.analyse, apply=settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, insights.keep_measures),
+    ]
+    schedule = Schedule(store=PostgresScheduleStore(database), insights=insight_store, jobs=jobs, clock=clock.now)
     services = Services(
         memories=Memories(
             store=store,
@@ -88,11 +108,17 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         ),
         recall=recall,
         context=Context(recall=recall),
-        relationships=Relationships(store=store, residents=residents, changes=changes, clock=clock),
+        relationships=relationships,
+        insights=insights,
+        analysis=analysis,
+        outcomes=outcomes,
         keys=Keys(store=PostgresKeyStore(database), clock=clock),
         health=Health(database=database, clock=clock),
     )
-    loops = [asyncio.create_task(loop) for loop in (uses.run(), changes.announce(), changes.listen(), background.run())]
+    running = [uses.run(), changes.announce(), changes.listen(), background.run(), outcomes.run()]
+    if settings.learning_schedule:
+        running.append(schedule.run())
+    loops = [asyncio.create_task(loop) for loop in running]
     try:
         yield services
     finally:
@@ -100,6 +126,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await uses.flush()
+        await outcomes.flush()
         executor.shutdown(wait=False, cancel_futures=True)
         await embedder.close()
         await database.close()
@@ -115,6 +142,13 @@ def create() -> ASGIApp:
             yield create_http_app(services, settings)
 
     return Lifespan(open_application)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigurationError(f"PRONOIA_TIME_ZONE is no known time zone: {name}.") from error
 
 
 def _embedder(settings: Settings) -> Embedder:

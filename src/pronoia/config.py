@@ -62,6 +62,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=4000, description="Numbers in a vector of the endpoint's model.")
     ] = 0
     embedding_timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="Longest wait for the endpoint.")] = 5.0
+    time_zone: Annotated[str, Meta(description="IANA name of the zone whose hours patterns are told in.")] = "UTC"
+    learning_schedule: Annotated[bool, Meta(description="Analyse use and keep metrics in the background.")] = True
+    learning_auto_apply: Annotated[
+        bool, Meta(description="Let the background write the relationships that it suggests.")
+    ] = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
 
 

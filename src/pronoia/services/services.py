@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pronoia.services.analysis import Analysis
     from pronoia.services.context import Context
     from pronoia.services.health import Health
+    from pronoia.services.insights import Insights
     from pronoia.services.keys import Keys
     from pronoia.services.memories import Memories
+    from pronoia.services.outcomes import Outcomes
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
 
@@ -20,5 +23,8 @@ class Services:
     recall: Recall
     context: Context
     relationships: Relationships
+    insights: Insights
+    analysis: Analysis
+    outcomes: Outcomes
     keys: Keys
     health: Health
