@@ -41,7 +41,7 @@ def test_metrics_follow_feedback(http):
     assert http.get("/learning/metrics", params={"days": 0}).status_code == 400
 
 
-def test_suggestions_are_applied_once_and_never_to_anothers_memories(http, server):
+def test_suggestions_are_applied_once_and_never_to_anothers_memories(http):
     one, other = remember(http, "Tea is green", "Coffee is black")
     wanted = {"memory_id": one, "related_memory_id": other, "suggested_type": "related_to", "confidence": 0.9}
     body = {"suggestions": [wanted]}

@@ -7,7 +7,7 @@ from uuid import UUID  # noqa: TC003
 
 from msgspec import Meta, Struct
 
-from pronoia.domain.records import RelationshipType  # noqa: TC001
+from pronoia.domain.records import RelationshipType
 from pronoia.faces.http.schemas.memories import UserId  # noqa: TC001
 
 Days = Annotated[int, Meta(ge=1, le=365)]
