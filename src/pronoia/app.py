@@ -74,7 +74,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         timeout_seconds=settings.database_timeout_seconds,
     )
     changes = Changes(feed=feed, residents=residents)
-    uses = Uses(access_log=PostgresAccessLog(database), residents=residents, clock=clock)
+    insight_store = PostgresInsightStore(database)
+    outcomes = Outcomes(store=insight_store, clock=clock)
+    uses = Uses(access_log=PostgresAccessLog(database), residents=residents, outcomes=outcomes, clock=clock)
     recall = Recall(store=store, embedder=embedder, residents=residents, uses=uses, clock=clock, executor=executor)
     background = Background(
         queue=PostgresWorkQueue(database),
@@ -84,8 +86,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         clock=clock,
         executor=executor,
     )
-    insight_store = PostgresInsightStore(database)
-    outcomes = Outcomes(store=insight_store, clock=clock)
     insights = Insights(
         store=insight_store, residents=residents, clock=clock, executor=executor, zone=_zone(settings.time_zone)
     )

@@ -7,8 +7,10 @@ import asyncpg
 import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
+from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
     from pronoia.adapters.postgres.access_log import PostgresAccessLog
     from pronoia.adapters.postgres.key_store import PostgresKeyStore
     from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+    from pronoia.adapters.postgres.transactions import Database
 
 pytestmark = pytest.mark.anyio
 
 TABLES = (
     *("organisations", "api_keys", "users", "memories", "memory_usage", "accesses", "feedback", "relationships"),
     *("removals", "memory_revisions", "idempotency_keys", "work"),
+    *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
 )
 
 
@@ -33,7 +37,7 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, scope: Scope) -> Scope:
+async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, database: Database, scope: Scope) -> Scope:
     """Give a user who has at least one row in every table."""
     one, two, three = memory("one"), memory("two"), memory("three")
     await store.add(scope, [one, two, three], Idempotency("key", b"hash"))
@@ -42,6 +46,11 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, scope:
     await store.update(scope, one.id, MemoryChanges(text="four", terms=b""), NOW, None)
     await store.delete(scope, three.id, NOW, None)
     await accesses.record([Access(scope, one.id, AccessKind.GET, NOW)])
+    insights = PostgresInsightStore(database)
+    await insights.add_outcomes([(scope, DailyOutcome(NOW.date(), OutcomeKind.SEARCH, 0, 1, 1))])
+    await insights.keep_metric(scope, DailyValue("avg_helpfulness", NOW.date(), 0.5))
+    await insights.note_run(scope, "patterns", NOW, 0)
+    await PostgresScheduleStore(database).claim("patterns", uuid4(), 60.0, NOW)
     return scope
 
 
@@ -130,6 +139,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
     )
     assert {row["proname"] for row in rows} == {
         *("record_accesses", "claim_work", "find_key", "users_to_index", "purge_idempotency_keys"),
+        *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
     }
     for row in rows:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.ports import AccessLog, Clock
+    from pronoia.services.outcomes import Outcomes
 
 FLUSH_SECONDS = 0.1
 MAXIMUM_PENDING = 100_000
@@ -28,9 +29,10 @@ log = structlog.get_logger(__name__)
 class Uses:
     """Counts each use in the working set at once, and in the log within FLUSH_SECONDS."""
 
-    def __init__(self, *, access_log: AccessLog, residents: Residents, clock: Clock) -> None:
+    def __init__(self, *, access_log: AccessLog, residents: Residents, outcomes: Outcomes, clock: Clock) -> None:
         self._access_log = access_log
         self._residents = residents
+        self._outcomes = outcomes
         self._clock = clock
         self._pending: list[Access] = []
         self._arrived = asyncio.Event()
@@ -46,6 +48,8 @@ class Uses:
             self._pending.append(Access(scope, memory_id, kind, at, context))
             if kind in (AccessKind.GET, AccessKind.RECALL):
                 self._residents.used(scope, memory_id, at)
+            if kind in (AccessKind.GET, AccessKind.FEEDBACK):  # a recall is our own choice and proves nothing
+                self._outcomes.record_use(scope, memory_id, at)
         self._arrived.set()
 
     async def run(self) -> None:
