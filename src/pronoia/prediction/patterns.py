@@ -135,7 +135,7 @@ def _sequences(memories: NDArray[np.int64], sessions: NDArray[np.int64]) -> list
 def _together(memories: NDArray[np.int64], sessions: NDArray[np.int64]) -> list[Pattern]:
     """Compare the sessions two memories share with those they would if each were used without regard to the other.
 
-    Longer sessions hold more pairs, so the expected number is c1 * c2 * sum(s * (s - 1)) / sum(s)^2 for session sizes s.
+    Longer sessions hold more pairs, so the expected number is c1 * c2 * sum(s * (s - 1)) / sum(s)^2 for sizes s.
     """
     held = members(memories, sessions)
     sizes = np.bincount(held[:, 0])
