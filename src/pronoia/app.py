@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
@@ -25,19 +27,23 @@ from pronoia.faces.http.lifespan import Lifespan
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
+from pronoia.services.analysis import Analysis
 from pronoia.services.background import Background
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
 from pronoia.services.health import Health
+from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories
+from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
+from pronoia.services.schedule import Job, Schedule
 from pronoia.services.services import Services
-from pronoia.services.suggest import Suggest, UnrecordedOutcomes
+from pronoia.services.suggest import Suggest
 from pronoia.services.uses import Uses
 
 if TYPE_CHECKING:
@@ -51,6 +57,26 @@ if TYPE_CHECKING:
     from pronoia.recall.prior import Prior
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the use cases share."""
+
+    settings: Settings
+    database: Database
+    embedder: Embedder
+    executor: ThreadPoolExecutor
+    clock: Clock
+    store: PostgresMemoryStore
+    residents: Residents
+    changes: Changes
+    insight_store: PostgresInsightStore
+    outcomes: Outcomes
+    learning: PredictionLearning
+    uses: Uses
+    ranking_weights: RankingWeights
+    recall: Recall
+
+
 @asynccontextmanager
 async def open_services(
     settings: Settings, clock: Clock | None = None, prior: Prior | None = None
@@ -59,15 +85,29 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    clock = clock or SystemClock()
-    prior = prior or shipped_prior()
-    database = await _open_database(settings)
+    parts = _parts(settings, await _open_database(settings), clock or SystemClock(), prior or shipped_prior())
+    services = _services(parts)
+    try:
+        async with _running(*_loops(parts, services)):
+            yield services
+    finally:
+        await parts.uses.flush()
+        await parts.learning.save()
+        await parts.outcomes.flush()
+        await parts.ranking_weights.close()
+        parts.executor.shutdown(wait=False, cancel_futures=True)
+        await parts.embedder.close()
+        await parts.database.close()
+
+
+def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -> _Parts:
     embedder = _embedder(settings)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     residents = _residents(settings, store, embedder)
     changes = Changes(feed=_change_feed(settings, database), residents=residents)
-    outcomes = UnrecordedOutcomes()
+    insight_store = PostgresInsightStore(database)
+    outcomes = Outcomes(store=insight_store, clock=clock)
     learning = PredictionLearning(
         store=PostgresContributionStore(database),
         residents=residents,
@@ -87,54 +127,109 @@ async def open_services(
         embedder=embedder,
         residents=residents,
         uses=uses,
+        outcomes=outcomes,
         ranking_weights=ranking_weights,
         clock=clock,
         executor=executor,
         prior=prior,
     )
-    background = Background(
-        store=store,
-        queue=PostgresWorkQueue(database),
-        embedder=embedder,
-        residents=residents,
-        changes=changes,
-        clock=clock,
-        executor=executor,
+    return _Parts(
+        settings,
+        database,
+        embedder,
+        executor,
+        clock,
+        store,
+        residents,
+        changes,
+        insight_store,
+        outcomes,
+        learning,
+        uses,
+        ranking_weights,
+        recall,
     )
-    services = Services(
+
+
+def _services(parts: _Parts) -> Services:
+    settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    insights = Insights(
+        store=parts.insight_store,
+        residents=residents,
+        clock=clock,
+        executor=parts.executor,
+        zone=zone_of(settings.time_zone),
+    )
+    relationships = Relationships(store=parts.store, residents=residents, changes=changes, clock=clock)
+    return Services(
         memories=Memories(
-            store=store,
-            embedder=embedder,
+            store=parts.store,
+            embedder=parts.embedder,
             residents=residents,
             changes=changes,
-            uses=uses,
-            learning=learning,
-            ranking_weights=ranking_weights,
+            uses=parts.uses,
+            outcomes=parts.outcomes,
+            learning=parts.learning,
+            ranking_weights=parts.ranking_weights,
             clock=clock,
             maximum_text_length=settings.maximum_text_length,
         ),
-        recall=recall,
-        predictions=Predictions(recall=recall, residents=residents, learning=learning, outcomes=outcomes, clock=clock),
-        context=Context(recall=recall),
-        suggest=Suggest(
-            recall=recall, residents=residents, uses=uses, outcomes=outcomes, clock=clock, draw=SystemRandom().random
+        recall=parts.recall,
+        predictions=Predictions(
+            recall=parts.recall, residents=residents, learning=parts.learning, outcomes=parts.outcomes, clock=clock
         ),
-        relationships=Relationships(store=store, residents=residents, changes=changes, clock=clock),
-        ranking_weights=ranking_weights,
-        keys=Keys(store=PostgresKeyStore(database), clock=clock),
-        health=Health(database=database, clock=clock),
+        context=Context(recall=parts.recall),
+        suggest=Suggest(
+            recall=parts.recall,
+            residents=residents,
+            uses=parts.uses,
+            outcomes=parts.outcomes,
+            clock=clock,
+            draw=SystemRandom().random,
+        ),
+        relationships=relationships,
+        ranking_weights=parts.ranking_weights,
+        insights=insights,
+        analysis=Analysis(insights=insights, relationships=relationships, store=parts.insight_store, clock=clock),
+        keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
+        health=Health(database=parts.database, clock=clock),
     )
-    loops = (uses.run(), changes.announce(), changes.listen(), background.run(), learning.run())
-    try:
-        async with _running(*loops, ranking_weights.run(), ranking_weights.count()):
-            yield services
-    finally:
-        await uses.flush()
-        await learning.save()
-        await ranking_weights.close()
-        executor.shutdown(wait=False, cancel_futures=True)
-        await embedder.close()
-        await database.close()
+
+
+def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None]]:
+    """Give what runs beside the requests."""
+    background = Background(
+        store=parts.store,
+        queue=PostgresWorkQueue(parts.database),
+        embedder=parts.embedder,
+        residents=parts.residents,
+        changes=parts.changes,
+        clock=parts.clock,
+        executor=parts.executor,
+    )
+    loops: list[Coroutine[None, None, None]] = [
+        parts.uses.run(),
+        parts.changes.announce(),
+        parts.changes.listen(),
+        background.run(),
+        parts.learning.run(),
+        parts.outcomes.run(),
+        parts.ranking_weights.run(),
+        parts.ranking_weights.count(),
+    ]
+    if parts.settings.learning_schedule:
+        loops.append(_schedule(parts, services).run())
+    return loops
+
+
+def _schedule(parts: _Parts, services: Services) -> Schedule:
+    jobs = [
+        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=parts.settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, services.insights.keep_measures),
+    ]
+    return Schedule(
+        store=PostgresScheduleStore(parts.database), insights=parts.insight_store, jobs=jobs, clock=parts.clock.now
+    )
 
 
 @asynccontextmanager

@@ -68,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Zone whose days and weeks users live by, such as Europe/Berlin: habits have a time of day."),
     ] = "UTC"
+    learning_schedule: Annotated[bool, Meta(description="Analyse use and keep metrics in the background.")] = True
+    learning_auto_apply: Annotated[
+        bool, Meta(description="Let the background write the relationships that it suggests.")
+    ] = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
 
 

@@ -8,10 +8,11 @@ import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import RankingExample, RankingState
+from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ TABLES = (
     "prediction_contributions",
     "ranking_examples",
     "ranking_weights",
+    *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
 )
 
 
@@ -54,6 +56,11 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     ranking = PostgresRankingStore(database)
     await ranking.add(scope, example, keep=1)
     await ranking.save(scope, RankingState("layout", (1.0,), served=True, fitted_at=NOW), [example.id])
+    insights = PostgresInsightStore(database)
+    await insights.add_outcomes([(scope, DailyOutcome(NOW.date(), OutcomeKind.SEARCH, 0, 1, 1))])
+    await insights.keep_metric(scope, DailyValue("avg_helpfulness", NOW.date(), 0.5))
+    await insights.note_run(scope, "patterns", NOW, 0)
+    await PostgresScheduleStore(database).claim("patterns", uuid4(), 60.0, NOW)
     return scope
 
 
@@ -143,6 +150,8 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
     assert {row["proname"] for row in rows} == {
         *("record_accesses", "claim_work", "find_key", "users_to_index", "purge_idempotency_keys"),
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
+        *("record_outcomes", "claim_job"),
+        *("search_candidates", "earlier_memories", "changed_after"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

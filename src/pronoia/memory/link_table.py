@@ -38,6 +38,9 @@ class LinkTable:
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive))
 
+    def __iter__(self) -> Iterator[Relationship]:
+        return (self.relationship(int(row)) for row in np.flatnonzero(self._alive))
+
     @property
     def nbytes(self) -> int:
         """Ids, both ends with their order, two codes, strength and time."""

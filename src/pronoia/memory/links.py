@@ -25,6 +25,9 @@ class Links:
     def __len__(self) -> int:
         return len(self._loaded) + len(self._all)
 
+    def __iter__(self) -> Iterator[Relationship]:
+        return chain(self._loaded, self._all.values())
+
     @property
     def nbytes(self) -> int:
         return self._loaded.nbytes + 800 * len(self._all)

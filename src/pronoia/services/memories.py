@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Snapshot, Written
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft
+    from pronoia.services.outcomes import Outcomes
     from pronoia.services.prediction_learning import PredictionLearning
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
@@ -66,6 +67,7 @@ class Memories:
         residents: Residents,
         changes: Changes,
         uses: Uses,
+        outcomes: Outcomes,
         learning: PredictionLearning,
         ranking_weights: RankingWeights,
         clock: Clock,
@@ -76,6 +78,7 @@ class Memories:
         self._residents = residents
         self._changes = changes
         self._uses = uses
+        self._outcomes = outcomes
         self._learning = learning
         self._ranking_weights = ranking_weights
         self._clock = clock
@@ -120,6 +123,7 @@ class Memories:
         """Delete everything that is held about a user."""
         forgotten = await self._store.forget(scope, idempotency)
         self._residents.forget(scope)
+        self._outcomes.forget(scope)
         await self._learning.forget(scope)
         self._ranking_weights.forgot(scope)
         self._changed(scope, forgotten.version)

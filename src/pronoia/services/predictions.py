@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pronoia.ports import Clock
     from pronoia.prediction.content import ContentSignals
     from pronoia.prediction.model import Prediction
+    from pronoia.services.outcomes import Outcomes
     from pronoia.services.prediction_learning import PredictionLearning
     from pronoia.services.recall import Recall
-    from pronoia.services.suggest import Outcomes
 
 FLOOR = 0.05
 """Least confidence that is worth a word unless the caller says otherwise."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
     from pronoia.recall.relevance import Calibration
+    from pronoia.services.outcomes import Outcomes
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 
@@ -105,6 +106,7 @@ class Recall:
         embedder: Embedder,
         residents: Residents,
         uses: Uses,
+        outcomes: Outcomes,
         ranking_weights: RankingWeights,
         clock: Clock,
         executor: Executor,
@@ -114,6 +116,7 @@ class Recall:
         self._embedder = embedder
         self._residents = residents
         self._uses = uses
+        self._outcomes = outcomes
         self._ranking_weights = ranking_weights
         self._clock = clock
         self._executor = executor
@@ -176,9 +179,11 @@ class Recall:
             return await self._session(scope, request, minimum_version)
         held, ranking, method = await self.ranked(scope, request, minimum_version)
         hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
-        self._ranking_weights.searched(scope, request.query, [hit.memory.id for hit in hits])
+        shown = [hit.memory.id for hit in hits]
+        self._ranking_weights.searched(scope, request.query, shown)
+        self._outcomes.record_search(scope, shown)
         if request.learning_mode:
-            self._uses.record(scope, [hit.memory.id for hit in hits], AccessKind.RECALL)
+            self._uses.record(scope, shown, AccessKind.RECALL)
         return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
 
     async def ranked(

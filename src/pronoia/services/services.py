@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pronoia.services.analysis import Analysis
     from pronoia.services.context import Context
     from pronoia.services.health import Health
+    from pronoia.services.insights import Insights
     from pronoia.services.keys import Keys
     from pronoia.services.memories import Memories
     from pronoia.services.predictions import Predictions
@@ -26,5 +28,7 @@ class Services:
     suggest: Suggest
     relationships: Relationships
     ranking_weights: RankingWeights
+    insights: Insights
+    analysis: Analysis
     keys: Keys
     health: Health

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pronoia.domain.records import AccessKind, Filters
 from pronoia.memory.analyzer import query_terms, words
@@ -13,7 +13,6 @@ from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, SearchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pronoia.memory.working_set import WorkingSet
     from pronoia.ports import Clock
     from pronoia.recall.ranking import Ranking
+    from pronoia.services.outcomes import Outcomes
     from pronoia.services.recall import Recall
     from pronoia.services.uses import Uses
 
@@ -32,32 +32,6 @@ ALWAYS_SHOWN = 20
 MAXIMUM_COUNTED_USERS = 100_000
 STRONG_RELATIONSHIP = 0.6
 MAXIMUM_RELATED = 10
-
-
-class Outcomes(Protocol):
-    """Keeps what was suggested and what was used, to measure how much suggesting helps."""
-
-    def record_suggestion(
-        self, scope: Scope, suggested_ids: Sequence[UUID], *, withheld: bool, silent: bool
-    ) -> None: ...
-
-    def record_prediction(self, scope: Scope, predicted: Sequence[tuple[UUID, float]]) -> None:
-        """Keep what was predicted, with its confidence."""
-        ...
-
-    def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
-
-
-class UnrecordedOutcomes:
-    """Keeps nothing."""
-
-    def record_suggestion(
-        self, scope: Scope, suggested_ids: Sequence[UUID], *, withheld: bool, silent: bool
-    ) -> None: ...
-
-    def record_prediction(self, scope: Scope, predicted: Sequence[tuple[UUID, float]]) -> None: ...
-
-    def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

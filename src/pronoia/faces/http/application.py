@@ -15,7 +15,17 @@ from pronoia.domain.errors import InvalidInputError, PronoiaError
 from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError, error_answer
 from pronoia.faces.http.middleware import Boundary
 from pronoia.faces.http.operation import Surroundings, route
-from pronoia.faces.http.routes import context, health, learning, memories, predict, relationships, search, suggest
+from pronoia.faces.http.routes import (
+    context,
+    health,
+    insights,
+    learning,
+    memories,
+    predict,
+    relationships,
+    search,
+    suggest,
+)
 from pronoia.faces.http.routes.documentation import documentation
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 OPERATIONS: tuple[AnyOperation, ...] = (
     *health.OPERATIONS,
     *memories.OPERATIONS,
+    *insights.OPERATIONS,
     *learning.OPERATIONS,
     *search.OPERATIONS,
     *context.OPERATIONS,

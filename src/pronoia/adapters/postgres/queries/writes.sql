@@ -92,6 +92,15 @@ forgotten_outcomes as (
 forgotten_contribution as (
     delete from prediction_contributions where organisation_id = $1 and user_id = $2
 ),
+forgotten_sums as (
+    delete from daily_outcomes where organisation_id = $1 and user_id = $2
+),
+forgotten_metrics as (
+    delete from learning_metrics where organisation_id = $1 and user_id = $2
+),
+forgotten_runs as (
+    delete from learning_runs where organisation_id = $1 and user_id = $2
+),
 emptied as (
     update users set memory_count = 0, complete_from = $3, search_state = 'exact'
     where organisation_id = $1 and user_id = $2

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
+from pronoia.adapters.postgres.transactions import Database
+from pronoia.config import read_settings
+from pronoia.domain.records import AccessKind
+from pronoia.services.drafts import Draft
+from pronoia.services.schedule import LEASE_SECONDS, Job, Schedule
+from pronoia.testing.clock import ManualClock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(database_url):
+    return read_settings({}, database_url=database_url, learning_schedule=False)
+
+
+@pytest.fixture
+async def database(database_url):
+    database = await Database.open(database_url, connections=4, timeout_seconds=10)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def active(services, scope):
+    """Give a user who used their memory."""
+    (memory,) = (await services.memories.add(scope, [Draft("Tea is green")])).memories
+    uses = services.memories._uses
+    uses.record(scope, [memory.id], AccessKind.GET)
+    await uses.flush()
+    return scope
+
+
+def schedule(database, clock, work):
+    return Schedule(
+        store=PostgresScheduleStore(database),
+        insights=PostgresInsightStore(database),
+        jobs=[Job("metrics", 3600.0, work)],
+        clock=clock.now,
+        now=clock.now,
+    )
+
+
+async def test_of_two_processes_one_does_the_job_and_not_again_before_its_time(database, active):
+    clock, done = ManualClock(), []
+
+    async def work(scope):
+        done.append(scope)
+
+    first, second = schedule(database, clock, work), schedule(database, clock, work)
+    assert sorted(await asyncio.gather(first.run_once(), second.run_once())) == [False, True]
+    assert done == [active]
+    clock.advance(3599)
+    assert not await second.run_once()
+    clock.advance(1)
+    assert await second.run_once()
+    assert done == [active], "nothing was used since"
+
+
+async def test_a_job_of_a_killed_process_passes_on_when_its_lease_runs_out(database, active):
+    clock, done = ManualClock(), []
+
+    async def die(_):
+        raise asyncio.CancelledError
+
+    async def work(scope):
+        done.append(scope)
+
+    with pytest.raises(asyncio.CancelledError):
+        await schedule(database, clock, die).run_once()
+    other = schedule(database, clock, work)
+    clock.advance(LEASE_SECONDS - 1)
+    assert not await other.run_once()
+    clock.advance(1)
+    assert await other.run_once()
+    assert done == [active]
