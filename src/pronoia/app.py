@@ -12,6 +12,7 @@ from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
@@ -25,6 +26,7 @@ from pronoia.services.changes import Changes
 from pronoia.services.context import Context
 from pronoia.services.health import Health
 from pronoia.services.keys import Keys
+from pronoia.services.maintenance import Maintenance
 from pronoia.services.memories import Memories
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
@@ -76,6 +78,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         clock=clock,
         executor=executor,
     )
+    maintenance = Maintenance(
+        store=PostgresMaintenanceStore(database, resident_limit=settings.resident_limit),
+        residents=residents,
+        changes=changes,
+        clock=clock,
+        executor=executor,
+    )
     services = Services(
         memories=Memories(
             store=store,
@@ -89,10 +98,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         recall=recall,
         context=Context(recall=recall),
         relationships=Relationships(store=store, residents=residents, changes=changes, clock=clock),
+        maintenance=maintenance,
         keys=Keys(store=PostgresKeyStore(database), clock=clock),
         health=Health(database=database, clock=clock),
     )
-    loops = [asyncio.create_task(loop) for loop in (uses.run(), changes.announce(), changes.listen(), background.run())]
+    running = (uses.run(), changes.announce(), changes.listen(), background.run(), maintenance.run())
+    loops = [asyncio.create_task(loop) for loop in running]
     try:
         yield services
     finally:

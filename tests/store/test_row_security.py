@@ -8,7 +8,9 @@ import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
+from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.domain.identifiers import Scope
+from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.anyio
 TABLES = (
     *("organisations", "api_keys", "users", "memories", "memory_usage", "accesses", "feedback", "relationships"),
     *("removals", "memory_revisions", "idempotency_keys", "work"),
-    "prediction_contributions",
+    *("prediction_contributions", "maintenance_actions"),
 )
 
 
@@ -46,6 +48,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await store.delete(scope, three.id, NOW, None)
     await accesses.record([Access(scope, one.id, AccessKind.GET, NOW)])
     await PostgresContributionStore(database).add("layout", {scope: [1.0]})
+    action = MaintenanceAction(uuid4(), MaintenanceKind.ARCHIVE, NOW, two.id)
+    await PostgresMaintenanceStore(database, resident_limit=300).maintain(scope, [action], NOW, None)
     return scope
 
 
@@ -135,6 +139,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
     assert {row["proname"] for row in rows} == {
         *("record_accesses", "claim_work", "find_key", "users_to_index", "purge_idempotency_keys"),
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
+        "expired_actions",
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pronoia.services.context import Context
     from pronoia.services.health import Health
     from pronoia.services.keys import Keys
+    from pronoia.services.maintenance import Maintenance
     from pronoia.services.memories import Memories
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
@@ -20,5 +21,6 @@ class Services:
     recall: Recall
     context: Context
     relationships: Relationships
+    maintenance: Maintenance
     keys: Keys
     health: Health

@@ -15,7 +15,7 @@ from pronoia.domain.errors import InvalidInputError, PronoiaError
 from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError, error_answer
 from pronoia.faces.http.middleware import Boundary
 from pronoia.faces.http.operation import Surroundings, route
-from pronoia.faces.http.routes import context, health, learning, memories, relationships, search
+from pronoia.faces.http.routes import context, health, learning, maintenance, memories, relationships, search
 from pronoia.faces.http.routes.documentation import documentation
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *search.OPERATIONS,
     *context.OPERATIONS,
     *relationships.OPERATIONS,
+    *maintenance.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
