@@ -21,7 +21,7 @@ LEAST_SIMILARITY = 0.85
 MERGE_ABOVE = 0.95
 LEAST_OVERLAP = 0.5
 """Share of their distinct words (stems, no stop words) that two texts must share, however alike their vectors are."""
-MOST_PAIRS = 20_000
+MOST_PAIRS = 5_000
 """Where there are more, as among thousands of lines of one form, the most similar are looked at."""
 TURNING_WORDS = frozenset((files("pronoia.learning") / "turning_words.txt").read_text("utf-8").split())
 

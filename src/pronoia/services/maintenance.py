@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -57,8 +59,9 @@ class Maintenance:
             raise NotFoundError("The memory of a user above the resident limit cannot be looked through yet.")
         version = held.version
         now = self._clock.now().timestamp()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, find_maintenance, held, list(held.links), now), version
+        # A complete reload gives the set new columns; the copy goes on reading those that it began with.
+        work = partial(find_maintenance, copy(held), list(held.links), now)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
 
     def step(
         self,
