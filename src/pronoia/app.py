@@ -17,6 +17,7 @@ from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
@@ -34,6 +35,7 @@ from pronoia.services.context import Context
 from pronoia.services.health import Health
 from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
+from pronoia.services.maintenance import Maintenance
 from pronoia.services.memories import Memories
 from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
@@ -191,6 +193,13 @@ def _services(parts: _Parts) -> Services:
         ranking_weights=parts.ranking_weights,
         insights=insights,
         analysis=Analysis(insights=insights, relationships=relationships, store=parts.insight_store, clock=clock),
+        maintenance=Maintenance(
+            store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
+            residents=residents,
+            changes=changes,
+            clock=clock,
+            executor=parts.executor,
+        ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         health=Health(database=parts.database, clock=clock),
     )
@@ -214,6 +223,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         background.run(),
         parts.learning.run(),
         parts.outcomes.run(),
+        services.maintenance.run(),
         parts.ranking_weights.run(),
         parts.ranking_weights.count(),
     ]
@@ -227,6 +237,8 @@ def _schedule(parts: _Parts, services: Services) -> Schedule:
         Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=parts.settings.learning_auto_apply)),
         Job("metrics", 86_400.0, services.insights.keep_measures),
     ]
+    if parts.settings.learning_auto_apply:
+        jobs.append(Job("maintenance", 21_600.0, services.maintenance.mend))
     return Schedule(
         store=PostgresScheduleStore(parts.database), insights=parts.insight_store, jobs=jobs, clock=parts.clock.now
     )

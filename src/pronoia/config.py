@@ -70,7 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "UTC"
     learning_schedule: Annotated[bool, Meta(description="Analyse use and keep metrics in the background.")] = True
     learning_auto_apply: Annotated[
-        bool, Meta(description="Let the background write the relationships that it suggests.")
+        bool,
+        Meta(description="Let the background write relationships it suggests and merge duplicates, undoably."),
     ] = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
 

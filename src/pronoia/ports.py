@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID  # noqa: TC003 - outcomes of writes are decoded by their annotations
 
+from pronoia.domain.maintenance import MaintenanceAction  # noqa: TC001 - outcomes of writes are decoded by it
 from pronoia.domain.records import Memory, Relationship  # noqa: TC001 - outcomes of writes are decoded by them
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from pronoia.domain.identifiers import Scope
+    from pronoia.domain.maintenance import MaintenanceStep
     from pronoia.domain.records import (
         Access,
         ApiKey,
@@ -189,6 +191,15 @@ class Forgotten:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """The outcome of maintenance: each action as it now is, in the order asked for."""
+
+    version: int
+    actions: tuple[MaintenanceAction, ...]
+    replayed: bool = False
+
+
 class MemoryStore(Protocol):
     """The truth about memories. Every call runs under one tenant and every write is durable when it returns.
 
@@ -253,6 +264,27 @@ class MemoryStore(Protocol):
         ...
 
     async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]: ...
+
+
+class MaintenanceStore(Protocol):
+    """Mends users' memory so that it can be undone."""
+
+    async def maintain(
+        self, scope: Scope, steps: Sequence[MaintenanceStep], at: datetime, idempotency: Idempotency | None
+    ) -> Maintained:
+        """Do all steps or none. Raises NotFoundError for what the user does not have in use, or did not take out.
+
+        Undoing what was undone before changes nothing. Retries are as for MemoryStore.
+        """
+        ...
+
+    async def actions(self, scope: Scope, limit: int) -> list[MaintenanceAction]:
+        """List what was done, newest first."""
+        ...
+
+    async def purge_actions(self, before: datetime, at: datetime, limit: int) -> int:
+        """Delete up to `limit` actions of any user from before a time with all they took out of use; say how many."""
+        ...
 
 
 class AccessLog(Protocol):

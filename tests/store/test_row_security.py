@@ -9,8 +9,10 @@ from store_makers import NOW, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
+from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
+from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
 from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
 
@@ -31,6 +33,7 @@ TABLES = (
     "ranking_examples",
     "ranking_weights",
     *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
+    "maintenance_actions",
 )
 
 
@@ -61,6 +64,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await insights.keep_metric(scope, DailyValue("avg_helpfulness", NOW.date(), 0.5))
     await insights.note_run(scope, "patterns", NOW, 0)
     await PostgresScheduleStore(database).claim("patterns", uuid4(), 60.0, NOW)
+    action = MaintenanceAction(uuid4(), MaintenanceKind.ARCHIVE, NOW, two.id)
+    await PostgresMaintenanceStore(database, resident_limit=300).maintain(scope, [action], NOW, None)
     return scope
 
 
@@ -152,6 +157,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
+        "expired_actions",
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pronoia.services.health import Health
     from pronoia.services.insights import Insights
     from pronoia.services.keys import Keys
+    from pronoia.services.maintenance import Maintenance
     from pronoia.services.memories import Memories
     from pronoia.services.predictions import Predictions
     from pronoia.services.ranking_weights import RankingWeights
@@ -30,5 +31,6 @@ class Services:
     ranking_weights: RankingWeights
     insights: Insights
     analysis: Analysis
+    maintenance: Maintenance
     keys: Keys
     health: Health

@@ -10,17 +10,17 @@ import msgspec
 
 from pronoia.domain.errors import IdempotencyConflictError
 from pronoia.domain.records import Memory  # noqa: TC001 - decoded by annotation
-from pronoia.ports import Forgotten, Judged, Related, Written
+from pronoia.ports import Forgotten, Judged, Maintained, Related, Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.domain.records import Idempotency
 
-Outcome = TypeVar("Outcome", Written, Judged, Related, Forgotten)
+Outcome = TypeVar("Outcome", Written, Judged, Related, Forgotten, Maintained)
 
 
-def encode(outcome: Written | Judged | Related | Forgotten) -> bytes:
+def encode(outcome: Written | Judged | Related | Forgotten | Maintained) -> bytes:
     """Write an outcome to be kept."""
     return msgspec.json.encode(outcome)
 
@@ -60,7 +60,7 @@ def _check(kept_hash: bytes, idempotency: Idempotency) -> None:
         )
 
 
-def named_memories(outcome: Written | Judged | Related | Forgotten) -> list[UUID]:
+def named_memories(outcome: Written | Judged | Related | Forgotten | Maintained) -> list[UUID]:
     """Give the memories that the outcome tells something of: it is dropped when one of them is deleted."""
     match outcome:
         case Written(memories=memories):
@@ -69,5 +69,8 @@ def named_memories(outcome: Written | Judged | Related | Forgotten) -> list[UUID
             return [memory_id]
         case Related(relationship=relationship):
             return [relationship.memory_id, relationship.related_memory_id]
+        case Maintained(actions=actions):
+            named = (memory_id for one in actions for memory_id in (one.memory_id, one.kept_memory_id))
+            return [memory_id for memory_id in named if memory_id is not None]
         case Forgotten():
             return []

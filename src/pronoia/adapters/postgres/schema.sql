@@ -74,6 +74,8 @@ create table memories (
     metadata json not null,
     terms bytea not null,
     embedding halfvec,
+    -- The action of maintenance that took the row out of use; null for what is in use.
+    archived_by uuid,
     primary key (organisation_id, user_id, id),
     foreign key (organisation_id, user_id) references users,
     check ((embedding is null) = (embedding_space is null))
@@ -85,6 +87,7 @@ create index memories_text on memories (text_digest(organisation_id, user_id, te
 create index memories_embedding_256 on memories using hnsw ((embedding::halfvec(256)) halfvec_ip_ops)
     where approximate and vector_dims(embedding) = 256;
 create index memories_words on memories using gin (to_tsvector('english', text)) where approximate;
+create index memories_archived on memories (organisation_id, user_id) where archived_by is not null;
 
 -- One row for a memory that was ever used or judged. No index beside the key, so counting stays within the page.
 create table memory_usage (
@@ -137,6 +140,7 @@ create table relationships (
     strength double precision not null check (strength between 0 and 1),
     explanation text not null,
     created_at timestamptz not null,
+    archived_by uuid,
     primary key (organisation_id, user_id, id),
     unique (organisation_id, user_id, memory_id, related_memory_id, type),
     foreign key (organisation_id, user_id, memory_id) references memories on delete cascade,
@@ -150,7 +154,8 @@ create table removals (
     organisation_id uuid not null,
     user_id text not null,
     version bigint not null,
-    kind text not null check (kind in ('memory', 'relationship')),
+    -- An archived memory is out of use, and may come back.
+    kind text not null check (kind in ('memory', 'relationship', 'archive')),
     id uuid not null,
     at timestamptz not null,
     primary key (organisation_id, user_id, version, kind, id),
@@ -255,7 +260,7 @@ begin
     return next;
 end $$;
 
--- The oldest memory of each text that the user has; null for a new text. It runs as the owner, because under row-level
+-- The oldest memory of each text that the user has in use; null for a new text. It runs as the owner, because under row-level
 -- security an index may not be searched by a function, and asks for the digest before the rest, so that no other index
 -- can be mistaken for the right one.
 create function earlier_memories(person text, texts text[]) returns uuid[]
@@ -267,7 +272,7 @@ language sql stable security definer set search_path = public, pg_temp set enabl
                 select m.id, m.organisation_id, m.user_id, m.created_at
                 from memories m
                 where text_digest(m.organisation_id, m.user_id, m.text) = text_digest(current_tenant(), person, given.text)
-                    and m.text = given.text
+                    and m.text = given.text and m.archived_by is null
                 order by m.created_at, m.id
                 offset 0
             ) found
@@ -774,3 +779,51 @@ end $$;
 
 revoke execute on function record_outcomes, claim_job from public;
 grant execute on function record_outcomes, claim_job to pronoia_app;
+
+-- What maintenance did to a user's memory, so that it can be undone. Merging and archiving leave the memory where it is,
+-- marked with the action that took it out of use; so does removing a link. What is purged takes its action with it.
+create table maintenance_actions (
+    organisation_id uuid not null,
+    user_id text not null,
+    id uuid not null,
+    version bigint not null,
+    kind text not null check (kind in ('merge', 'archive', 'remove_link')),
+    memory_id uuid,
+    kept_memory_id uuid,
+    relationship_id uuid,
+    -- What a merge added to the uses of the memory that stays, and when that one was last used before.
+    added_usage integer not null default 0,
+    kept_last_accessed timestamptz,
+    at timestamptz not null,
+    undone_at timestamptz,
+    primary key (organisation_id, user_id, id),
+    foreign key (organisation_id, user_id, memory_id) references memories on delete cascade,
+    foreign key (organisation_id, user_id, kept_memory_id) references memories on delete set null (kept_memory_id),
+    foreign key (organisation_id, user_id, relationship_id) references relationships on delete cascade,
+    check ((relationship_id is null) <> (memory_id is null)),
+    check (kind = 'merge' or kept_memory_id is null)
+);
+create index maintenance_actions_at on maintenance_actions (at);
+create index maintenance_actions_memory on maintenance_actions (organisation_id, user_id, memory_id);
+create index maintenance_actions_kept on maintenance_actions (organisation_id, user_id, kept_memory_id);
+create index maintenance_actions_relationship on maintenance_actions (organisation_id, user_id, relationship_id);
+alter table maintenance_actions enable row level security;
+alter table maintenance_actions force row level security;
+create policy tenant on maintenance_actions to pronoia_app
+    using (organisation_id = current_tenant()) with check (organisation_id = current_tenant());
+create policy owner on maintenance_actions to current_user using (true) with check (true);
+revoke all on maintenance_actions from public;
+grant select, insert, update, delete on maintenance_actions to pronoia_app;
+
+-- Actions of any tenant from before a time, oldest first.
+create function expired_actions(before timestamptz, maximum integer)
+returns table (organisation_id uuid, user_id text, id uuid, memory_id uuid)
+language sql stable security definer set search_path = public, pg_temp as $$
+    select a.organisation_id, a.user_id, a.id, case when a.undone_at is null then a.memory_id end
+    from maintenance_actions a
+    where a.at < before
+    order by a.at
+    limit maximum
+$$;
+revoke all on function expired_actions from public;
+grant execute on function expired_actions to pronoia_app;

@@ -20,6 +20,7 @@ from pronoia.faces.http.routes import (
     health,
     insights,
     learning,
+    maintenance,
     memories,
     predict,
     relationships,
@@ -47,6 +48,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *predict.OPERATIONS,
     *suggest.OPERATIONS,
     *relationships.OPERATIONS,
+    *maintenance.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")

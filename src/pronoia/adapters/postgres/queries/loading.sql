@@ -5,7 +5,7 @@ select memory_version, activity, memory_count from users where organisation_id =
 with numbered as (
     select id, row_number() over (order by id) - 1 as place
     from memories
-    where organisation_id = $1 and user_id = $2
+    where organisation_id = $1 and user_id = $2 and archived_by is null
 ),
 slices as (
     select id as first, coalesce(lead(id) over (order by id), 'ffffffff-ffff-ffff-ffff-ffffffffffff') as next
@@ -37,6 +37,7 @@ cross join lateral (
         array_agg(duplicate_of order by id) as duplicate_of
     from memories m
     where m.organisation_id = $1 and m.user_id = $2 and m.id >= slices.first and m.id < slices.next
+        and m.archived_by is null
 ) s
 order by slices.first;
 
@@ -56,7 +57,8 @@ select
 from (
     select activity, memory_id, at
     from accesses
-    where organisation_id = $1 and user_id = $2
+    where organisation_id = $1 and user_id = $2 and memory_id <> all(array(
+        select id from memories where organisation_id = $1 and user_id = $2 and archived_by is not null))
     order by activity desc
     limit $3
 ) newest;
@@ -66,7 +68,8 @@ select
     coalesce(string_agg(uuid_send(memory_id), ''::bytea order by activity), '') as memory_ids,
     coalesce(string_agg(float8send(date_part('epoch', at)), ''::bytea order by activity), '') as times
 from accesses
-where organisation_id = $1 and user_id = $2 and activity > $3;
+where organisation_id = $1 and user_id = $2 and activity > $3 and memory_id <> all(array(
+    select id from memories where organisation_id = $1 and user_id = $2 and archived_by is not null));
 
 -- load_relationships: All relationships of a user by column, in slices of $3.
 select
@@ -80,7 +83,7 @@ select
 from (
     select *, (row_number() over (order by id) - 1) / $3::int as slice
     from relationships
-    where organisation_id = $1 and user_id = $2
+    where organisation_id = $1 and user_id = $2 and archived_by is null
 ) numbered
 group by slice
 order by slice;
@@ -95,10 +98,13 @@ select
         select memory_id from accesses a where a.organisation_id = $1 and a.user_id = $2 and a.activity > $4
         union
         select memory_id from feedback f where f.organisation_id = $1 and f.user_id = $2 and f.version > $3
+        union
+        select kept_memory_id from maintenance_actions k
+        where k.organisation_id = $1 and k.user_id = $2 and k.version > $3 and k.kept_memory_id is not null
     ) as used,
     array(
         select id from removals d
-        where d.organisation_id = $1 and d.user_id = $2 and d.version > $3 and d.kind = 'memory'
+        where d.organisation_id = $1 and d.user_id = $2 and d.version > $3 and d.kind in ('memory', 'archive')
     ) as removed_memories,
     array(
         select id from removals d
@@ -130,7 +136,7 @@ select
     array_agg(date_part('epoch', updated_at) order by id) as updated_at,
     array_agg(duplicate_of order by id) as duplicate_of
 from memories
-where organisation_id = $1 and user_id = $2 and id = any($4);
+where organisation_id = $1 and user_id = $2 and id = any($4) and archived_by is null;
 
 -- read_usage: What is counted about some memories.
 select
@@ -144,13 +150,14 @@ where organisation_id = $1 and user_id = $2 and memory_id = any($3);
 -- read_relationships: Some relationships.
 select id, memory_id, related_memory_id, type, strength, explanation, created_at
 from relationships
-where organisation_id = $1 and user_id = $2 and id = any($3)
+where organisation_id = $1 and user_id = $2 and id = any($3) and archived_by is null
 order by id;
 
 -- read_relationships_among: The relationships whose two memories are both among the given.
 select id, memory_id, related_memory_id, type, strength, explanation, created_at
 from relationships
 where organisation_id = $1 and user_id = $2 and memory_id = any($3) and related_memory_id = any($3)
+    and archived_by is null
 order by id;
 
 -- search_candidates: The ids of memories near a vector or sharing words, that match the filters.

@@ -5,7 +5,7 @@ select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata
 from memories m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
-where m.organisation_id = $1 and m.user_id = $2 and m.id = $3;
+where m.organisation_id = $1 and m.user_id = $2 and m.id = $3 and m.archived_by is null;
 
 -- read_page: Memories that match, newest first.
 select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
@@ -14,7 +14,7 @@ select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata
 from memories m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
-where m.organisation_id = $1 and m.user_id = $2
+where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($3::text is null or m.project_id = $3)
     and ($4::text is null or m.tags::jsonb @> $4::text::jsonb)
     and ($5::text is null or m.source = $5)
@@ -52,7 +52,7 @@ limit $13;
 -- count_page: How many memories match, wherever the page begins.
 select count(*)
 from memories m
-where m.organisation_id = $1 and m.user_id = $2
+where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($3::text is null or m.project_id = $3)
     and ($4::text is null or m.tags::jsonb @> $4::text::jsonb)
     and ($5::text is null or m.source = $5)

@@ -7,7 +7,7 @@ from add_memories(
 with before as (
     select id, text, $5::text is not null and text <> $5 as rewritten
     from memories
-    where organisation_id = $1 and user_id = $2 and id = $3
+    where organisation_id = $1 and user_id = $2 and id = $3 and archived_by is null
 ),
 revised as (
     insert into memory_revisions (organisation_id, user_id, memory_id, version, at, old_text, new_text)
@@ -114,7 +114,7 @@ with before as (
     from memories m
     left join memory_usage g
         on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
-    where m.organisation_id = $1 and m.user_id = $2 and m.id = $3
+    where m.organisation_id = $1 and m.user_id = $2 and m.id = $3 and m.archived_by is null
 ),
 moved as (
     select score, case
@@ -139,10 +139,12 @@ insert into relationships as r (
     organisation_id, user_id, id, version, memory_id, related_memory_id, type, strength, explanation, created_at)
 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 where (
-    select count(*) from memories where organisation_id = $1 and user_id = $2 and id in ($5, $6)
+    select count(*) from memories
+    where organisation_id = $1 and user_id = $2 and id in ($5, $6) and archived_by is null
 ) = 2
 on conflict (organisation_id, user_id, memory_id, related_memory_id, type) do update
-    set version = excluded.version, strength = excluded.strength, explanation = excluded.explanation
+    set version = excluded.version, strength = excluded.strength, explanation = excluded.explanation,
+        archived_by = null
 returning id, memory_id, related_memory_id, type, strength, explanation, created_at;
 
 -- unrelate: Remove a relationship.

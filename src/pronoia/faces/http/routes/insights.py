@@ -18,10 +18,12 @@ from pronoia.faces.http.schemas.insights import (
     MetricsQuery,
     StatusAnswer,
 )
+from pronoia.learning.maintenance import SuggestionType
 from pronoia.services.analysis import Suggested
 from pronoia.services.insights import as_time, trend_of
 
 if TYPE_CHECKING:
+    from pronoia.learning.maintenance import Suggestion
     from pronoia.ports import DailyValue
     from pronoia.prediction.patterns import Pattern
     from pronoia.services.analysis import Analysed
@@ -113,16 +115,27 @@ async def analyse(call: Call[Nothing, AnalysisBody]) -> Answer:
 async def analyse_enhanced(call: Call[Nothing, AnalysisBody]) -> Answer:
     started = perf_counter()
     found = await call.services.analysis.analyse(call.scope, apply=call.body.auto_apply)
+    findings, _ = await call.services.maintenance.suggestions(call.scope)
     took = round(1000 * (perf_counter() - started), 2)
     second: JsonObject = {
         "temporal_patterns_detected": len(found.use.patterns),
         "temporal_patterns_stored": len(found.use.patterns),
-        "duplicate_groups_found": 0,
-        "duplicates": [],
+        "duplicate_groups_found": findings.duplicate_count,
+        "duplicates": [_duplicate(one) for one in findings.duplicates],
     }
     first = _analysis(call, found) | {"processing_time_ms": took}
     result = {"timestamp": first["timestamp"], "phase1": first, "phase2": second, "processing_time_ms": took}
     return Answer({"success": True, "result": result})
+
+
+def _duplicate(one: Suggestion) -> JsonObject:
+    pair = (one.memory, *one.related)
+    return {
+        "memory_ids": [memory.id for memory in pair],
+        "similarity": round(one.score, 4),
+        "suggestion": "merge" if one.type is SuggestionType.MERGE else "keep_separate",
+        "texts": [memory.text for memory in pair],
+    }
 
 
 async def apply(call: Call[Nothing, ApplyBody]) -> Answer:
