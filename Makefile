@@ -11,8 +11,8 @@ help: ## Show the commands of this project
 $(READY): requirements/installer.txt requirements/development.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/development.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/uv pip sync --quiet --system-certs --python $(BIN)/python --require-hashes requirements/development.txt
+	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 run: $(READY) ## Start the server with its own PostgreSQL on 127.0.0.1:8080

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from pronoia.config import Settings
+    from pronoia.ports import Clock
     from pronoia.recall.prior import Prior
     from pronoia.services.services import Services
 
@@ -56,12 +57,14 @@ async def opened_database(settings: Settings) -> AsyncGenerator[Database]:
 
 
 @asynccontextmanager
-async def opened_services(settings: Settings, prior: Prior | None = None) -> AsyncGenerator[Services]:
+async def opened_services(
+    settings: Settings, prior: Prior | None = None, clock: Clock | None = None
+) -> AsyncGenerator[Services]:
     """Open everything the server has but its network. `prior` replaces the shipped one of the ranking."""
     from pronoia.app import open_services  # noqa: PLC0415 - loads the model and the web; few commands need them
 
     async with (
         migrated_storage(settings) as url,
-        open_services(msgspec.structs.replace(settings, database_url=url), prior=prior) as services,
+        open_services(msgspec.structs.replace(settings, database_url=url), clock, prior) as services,
     ):
         yield services

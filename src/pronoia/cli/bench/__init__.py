@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pronoia.cli.bench import learn, recall, suggest
+from pronoia.cli.bench import learn, predict, recall, suggest
 
 
 def register(app: typer.Typer) -> None:
@@ -17,4 +17,5 @@ def register(app: typer.Typer) -> None:
     recall.register(group)
     learn.register(group)
     suggest.register(group)
+    predict.register(group)
     app.add_typer(group, name="bench")

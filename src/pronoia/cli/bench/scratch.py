@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
     from pronoia.benchmark.recall_report import Table as TextTable
+    from pronoia.ports import Clock
     from pronoia.recall.prior import Prior
     from pronoia.services.services import Services
 
@@ -41,10 +42,12 @@ ScratchDatabase = Annotated[
 
 
 @asynccontextmanager
-async def scratch_services(database_url: str | None, prior: Prior | None = None) -> AsyncGenerator[Services]:
+async def scratch_services(
+    database_url: str | None, prior: Prior | None = None, clock: Clock | None = None
+) -> AsyncGenerator[Services]:
     """Open the services on the given database, or on an embedded one that is deleted afterwards.
 
-    `prior` is what ranking starts from; None takes the shipped one.
+    `prior` is what ranking starts from; None takes the shipped one. `clock` None is that of the system.
     """
     with tempfile.TemporaryDirectory(prefix="pronoia-bench-", ignore_cleanup_errors=True) as folder:
         data = None if database_url is not None else Path(folder) / "data"
@@ -57,7 +60,7 @@ async def scratch_services(database_url: str | None, prior: Prior | None = None)
                 permissions=frozenset({Permission.READ}),
                 organisation_id=DEFAULT_ORGANISATION,
             )
-            async with opened_services(settings, prior) as services:
+            async with opened_services(settings, prior, clock) as services:
                 yield services
 
 
