@@ -36,7 +36,7 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 
 lock: ## Resolve the dependencies again and write their hashes
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade \
+	uv pip compile --quiet --system-certs --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade \
 		--python-version 3.11 --group dev pyproject.toml --output-file requirements/development.txt
-	printf 'uv\n' | uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	printf 'uv\n' | uv pip compile --quiet --system-certs --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 - --output-file requirements/installer.txt

@@ -11,6 +11,7 @@ from pronoia.benchmark.learning_evaluation import Judge, evaluate_learning
 from pronoia.benchmark.learning_report import EQUAL, SHIPPED, report_learning
 from pronoia.benchmark.locomo import read_locomo
 from pronoia.benchmark.stored_learning import StoredLearningSystem
+from pronoia.cli.bench.plots import Plot, plot_learning
 from pronoia.cli.bench.scratch import ScratchDatabase, print_tables, progress_bar, scratch_services
 from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.options import AsJson, examples
@@ -42,6 +43,7 @@ def measure_learning(
         Path, typer.Option("--locomo", metavar="FILE", exists=True, dir_okay=False, help="LoCoMo's conversations.")
     ],
     seed: Annotated[int, typer.Option("--seed", help="Orders the questions and draws the noise.")] = 0,
+    plot: Plot = None,
     database_url: ScratchDatabase = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +63,8 @@ def measure_learning(
     else:
         print_tables(outcome.tables())
         print_note("All targets are met." if outcome.reached else "A target is missed.")
+    if plot is not None:
+        plot_learning({f"{run.start}, {run.judge}": run.gain_by_tenth for run in outcome.runs}, plot)
     raise typer.Exit(ExitCode.SUCCESS if outcome.reached else ExitCode.FAILURE)
 
 

@@ -22,6 +22,7 @@ from pronoia.benchmark.prediction_evaluation import BASELINES, METRICS, evaluate
 from pronoia.benchmark.proact import read_proact
 from pronoia.benchmark.recall_report import Table
 from pronoia.benchmark.stored_prediction import StoredContent, StoredPrediction
+from pronoia.cli.bench.plots import Plot, plot_prediction
 from pronoia.cli.bench.scratch import ScratchDatabase, print_tables, progress_bar, scratch_services
 from pronoia.cli.options import AsJson, examples
 from pronoia.cli.output import print_json
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "pronoia bench predict --events visits.csv           # columns user,item,time",
             "pronoia bench predict --proact proact.json          # from content alone, without a history",
-            "pronoia bench predict --events visits.csv --json > predict.json",
+            "pronoia bench predict --events visits.csv --plot visits --json > predict.json",
         ),
     )(measure_prediction)
 
@@ -54,6 +55,7 @@ def measure_prediction(
         Path | None,
         typer.Option("--proact", metavar="FILE", exists=True, dir_okay=False, help="ProActEval's scenarios."),
     ] = None,
+    plot: Plot = None,
     database_url: ScratchDatabase = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,6 +69,8 @@ def measure_prediction(
     if events is not None:
         found = asyncio.run(_evaluate_events(events, database_url))
         print_json(found.to_json()) if as_json else print_tables(_tables(found))
+        if plot is not None:
+            plot_prediction(found, plot)
     elif proact is not None:
         content = asyncio.run(_evaluate_content(proact, database_url))
         rankers = (PRONOIA, RANDOM, BM25, VECTORS, ORDER)
