@@ -39,6 +39,16 @@ class Clock(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Counts and measures; the families and their labels are listed in one place, and no label names a person."""
+
+    def count(self, family: str, amount: float = 1.0, **labels: str) -> None: ...
+
+    def observe(self, family: str, value: float, **labels: str) -> None: ...
+
+    def set(self, family: str, value: float, **labels: str) -> None: ...
+
+
 class Embedder(Protocol):
     """Turns texts into unit vectors of one space."""
 
