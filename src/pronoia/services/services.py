@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
+    from pronoia.services.resilience import Resilience
     from pronoia.services.suggest import Suggest
 
 
@@ -34,3 +35,4 @@ class Services:
     maintenance: Maintenance
     keys: Keys
     health: Health
+    resilience: Resilience

@@ -29,4 +29,17 @@ class Family:
 FAMILIES: tuple[Family, ...] = (
     Family("cache_hits_total", Kind.COUNTER, "Answers found in a cache tier.", ("tier",)),
     Family("cache_misses_total", Kind.COUNTER, "Answers looked for in a cache tier in vain.", ("tier",)),
+    Family("circuit_breaker_state", Kind.GAUGE, "0 closed, 1 half-open, 2 open.", ("breaker_name",)),
+    Family("circuit_breaker_failures_total", Kind.COUNTER, "Failures that count for a breaker.", ("breaker_name",)),
+    Family("bulkhead_in_use", Kind.GAUGE, "Places of a bulkhead that are in use.", ("bulkhead",)),
+    Family("bulkhead_queued", Kind.GAUGE, "Callers that wait for a place.", ("bulkhead",)),
+    Family("bulkhead_rejected_total", Kind.COUNTER, "Callers for whom there was no place.", ("bulkhead",)),
+    Family("retries_total", Kind.COUNTER, "Retries that the budget granted or refused.", ("dependency", "outcome")),
+    Family("saturation", Kind.GAUGE, "How full a resource is; 1 is full.", ("signal",)),
+    Family("degradation_level", Kind.GAUGE, "0 normal, 1 high, 2 critical."),
+    Family("degradation_changes_total", Kind.COUNTER, "Changes to a level.", ("level",)),
+    Family("features_degraded_total", Kind.COUNTER, "Calls of a feature while it was off.", ("feature",)),
+    Family("concurrency_limit", Kind.GAUGE, "Requests that are worked on side by side at most."),
+    Family("requests_in_flight", Kind.GAUGE, "Requests that are worked on."),
+    Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
 )
