@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TIER_SECONDS = 0.25
 """Longest wait for a tier; one that is slower is no use."""
+CLEANING_SECONDS = 10.0
 REST_SECONDS = 5.0
 """How long a tier that failed is left alone."""
 MAKING_SECONDS = 60.0
@@ -74,14 +75,14 @@ class _Tier:
         await self._guarded(partial(self._tier.put, owner, key, entry))
 
     async def forget(self, owner: Scope) -> None:
-        await self._guarded(partial(self._tier.forget, owner))
+        await self._guarded(partial(self._tier.forget, owner), CLEANING_SECONDS)
 
     async def clean_if_due(self) -> None:
         """Clean, and count what is left."""
         if self._clock.monotonic() - self.cleaned_at < self._tier.clean_seconds:
             return
         self.cleaned_at = self._clock.monotonic()
-        size = await self._guarded(self._tier.clean)
+        size = await self._guarded(self._tier.clean, CLEANING_SECONDS)
         if size is not None:
             self._meter.set("cache_size", size.entries, tier=self.name)
             self._meter.set("cache_bytes", size.nbytes, tier=self.name)
@@ -93,16 +94,20 @@ class _Tier:
     def is_resting(self) -> bool:
         return not self._rest.is_over
 
-    async def _guarded(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
+    async def _guarded(
+        self, call: Callable[[], Awaitable[Result]], limit_seconds: float = TIER_SECONDS
+    ) -> Result | None:
         if self.is_resting:
             return None
         try:
-            async with asyncio.timeout(TIER_SECONDS):
+            async with asyncio.timeout(limit_seconds):
                 return await call()
         except (PronoiaError, TimeoutError) as error:
             self._rest.begin()
             self._meter.count("cache_failures_total", tier=self.name)
-            log.warning("cache.skipped", tier=self.name, reason=str(error), seconds=REST_SECONDS)
+            log.warning(
+                "cache.skipped", tier=self.name, reason=str(error) or type(error).__name__, seconds=REST_SECONDS
+            )
             return None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LARGEST_VALUE = 256 * 1024
 """Bytes; a larger answer is not worth its way."""
 CLEANINGS_OF_A_FILLING = 10
-"""Each process also cleans when it has written a tenth of what may be kept."""
+"""It is time to clean, too, when this process alone has written a tenth of what may be kept."""
 
 
 class PostgresCacheTier:
@@ -37,13 +37,18 @@ class PostgresCacheTier:
         """`shared` takes the table that is not logged."""
         self.name = name
         self.lifetime_seconds = lifetime_seconds
-        self.clean_seconds = clean_seconds
+        self._clean_seconds = clean_seconds
         self._database = database
         self._shared = shared
         self._table = "shared" if shared else "kept"
         self._maximum_keys = maximum_keys
         self._clock = clock
         self._writes = 0
+
+    @property
+    def clean_seconds(self) -> float:
+        """Say how often to clean: at once when much was written since the last time."""
+        return 0.0 if self._writes * CLEANINGS_OF_A_FILLING >= self._maximum_keys else self._clean_seconds
 
     async def get(self, owner: Scope, key: bytes) -> CacheEntry | None:
         """Give what is kept and has not expired."""
@@ -73,8 +78,6 @@ class PostgresCacheTier:
                 datetime.fromtimestamp(entry.expires_at, UTC),
             )
         self._writes += 1
-        if self._writes * CLEANINGS_OF_A_FILLING >= self._maximum_keys:
-            await self.clean()
 
     async def forget(self, owner: Scope) -> None:
         """Drop all of an owner's values."""
