@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from pronoia.services.services import Services
 
 API = "/api/v1"
-RATE = 150
-"""Requests a second."""
+RATE = 1.5
+"""Requests of a user a second."""
 MIX = (("predict", 40), ("suggest", 30), ("search", 20), ("maintenance", 5), ("metrics", 5))
 KINDS = {one.name: one for one in (PREDICT, SUGGEST, SEARCH, MAINTENANCE, METRICS, PATTERNS)}
 
@@ -184,8 +184,9 @@ async def rates(database_url: str, options: argparse.Namespace) -> dict[str, Any
             workers.append(await stack.enter_async_context(working(database_url, clock, secret)))
         clock.advance(3_600)
         await asyncio.sleep(5)
-        for _ in range(options.minutes * 60 * RATE):
-            clock.advance(1 / RATE)
+        rate = options.users * RATE
+        for _ in range(round(options.minutes * 60 * rate)):
+            clock.advance(1 / rate)
             (kind,) = draw.choices(names, weights)
             user = f"user-{draw.randrange(options.users)}"
             question = asking(kind, draw.randrange(options.questions), recent[user])

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SEARCH = Kind("search", tiers=1)
 SUGGEST = Kind("suggest", tiers=1)
-PREDICT = Kind("predict", tiers=2)
+PREDICT = Kind("predict", tiers=1)
 METRICS = Kind("metrics", tiers=2)
 PATTERNS = Kind("patterns", tiers=2)
 MAINTENANCE = Kind("maintenance", tiers=3)

@@ -47,7 +47,7 @@ class Serving:
     model: Model
     blend: Blend
     mark: bytes
-    """Names all that was seen and learned: of two processes with the same mark, predictions are equal."""
+    """Names all that was seen and learned; it changes when that does."""
     uses: int
     taken_at: float
     """Monotonic seconds."""
