@@ -44,7 +44,7 @@ HOUR = 3_600
 SHARE_OF_GAP = 1 / 16
 LONGEST_STEP = 512.0
 SHORTEST_STEP = 1 / 64
-"""Of the moments of predictions, in seconds; see moment_of_prediction."""
+"""Of the moments of predictions, in seconds; see predicted_as_of."""
 
 
 class Given(msgspec.Struct, array_like=True, frozen=True):
@@ -144,7 +144,7 @@ class Answers:
             return None
         if kind is PREDICT:
             learned = (await self._learning.serving(held)).mark
-            at = moment_of_prediction(self._clock.now(), held)
+            at = _moment_of_prediction(self._clock.now(), held)
         elif kind is MAINTENANCE:
             learned = None
             at = _floor(self._clock.now(), HOUR)
@@ -154,20 +154,23 @@ class Answers:
         return _State((held.version, held.activity, learned), at, held.version)
 
 
-def moment_of_prediction(now: datetime, held: WorkingSet) -> datetime:
-    """Give the moment to predict as of: at most SHARE_OF_GAP of the time since the last use ago, and LONGEST_STEP.
+def predicted_as_of(now: float, last_use: float) -> float:
+    """Give the time to predict as of: at most SHARE_OF_GAP of the time since the last use ago, and LONGEST_STEP.
 
-    The experts see the time since the last use by its logarithm, and the time of day by half hours.
+    The experts see the time since the last use by its logarithm, and the time of day by half hours. All in seconds.
     """
-    times = held.history.times
-    if not len(times):
-        return _floor(now, MINUTES)
-    last = float(times[-1])
-    gap = now.timestamp() - last
+    gap = now - last_use
     if gap * SHARE_OF_GAP < SHORTEST_STEP:
         return now
     step = min(LONGEST_STEP, 2.0 ** math.floor(math.log2(gap * SHARE_OF_GAP)))
-    return datetime.fromtimestamp(last + math.floor(gap / step) * step, UTC)
+    return last_use + math.floor(gap / step) * step
+
+
+def _moment_of_prediction(now: datetime, held: WorkingSet) -> datetime:
+    times = held.history.times
+    if not len(times):
+        return _floor(now, MINUTES)
+    return datetime.fromtimestamp(predicted_as_of(now.timestamp(), float(times[-1])), UTC)
 
 
 def _floor(now: datetime, seconds: int) -> datetime:
