@@ -69,7 +69,7 @@ class _Known:
             blend, history = shared.current, self.history
             seen = hashlib.blake2b(blend.parameters.tobytes(), digest_size=16)
             seen.update(history.items.tobytes() + history.times.tobytes())
-            seen.update(b"".join(one.bytes for one in history.ids))
+            seen.update(b"".join(history.keys))
             serving = self.serving = Serving(self.model, blend, seen.digest(), self.model.uses, now)
         return serving
 
