@@ -125,3 +125,14 @@ async def test_storing_links_reads_the_memories_at_their_ends_only(
         read = await _rows_read(connection) - before
     # Both ends once for themselves, and once for the foreign keys.
     assert read["memories"] <= 4 * len(links)
+
+
+async def test_recording_uses_reads_the_memories_used_only(database: Database, ids: dict[Scope, list[UUID]]) -> None:
+    user, memory_ids = next(iter(ids.items()))
+    uses = [(user.organisation_id, user.user_id, one, "get", NOW, None) for one in memory_ids[:100]]
+    async with database.writing(None) as connection:
+        before = await _rows_read(connection)
+        await connection.fetch(QUERIES["record_accesses"], *map(list, zip(*uses, strict=True)))
+        read = await _rows_read(connection) - before
+    # Once each to see that it is there, and twice for the foreign keys of the log and of the counts.
+    assert read["memories"] <= 3 * len(uses)

@@ -422,8 +422,9 @@ begin
         from unnest(tenants, people, memory_ids, kinds, times, contexts)
             with ordinality as e (organisation_id, user_id, memory_id, kind, at, context, place)
         join users u on u.organisation_id = e.organisation_id and u.user_id = e.user_id
-        join memories m
-            on m.organisation_id = e.organisation_id and m.user_id = e.user_id and m.id = e.memory_id
+        -- A scalar subquery, not a join: a join may be planned as reading all the user's memories once a use.
+        where (select true from memories m
+            where m.organisation_id = e.organisation_id and m.user_id = e.user_id and m.id = e.memory_id)
     ),
     logged as (
         insert into accesses (organisation_id, user_id, activity, memory_id, kind, at, context)
