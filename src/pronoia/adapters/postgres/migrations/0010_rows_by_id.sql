@@ -1,4 +1,4 @@
--- Recording uses finds each memory by its id, whatever the planner thinks of the table's size.
+-- Recording uses and claiming work find their rows by what names them, whatever the planner thinks of a table's size.
 create or replace function record_accesses(
     tenants uuid[], people text[], memory_ids uuid[], kinds text[], times timestamptz[], contexts text[]
 ) returns table (organisation_id uuid, user_id text, activity bigint)
@@ -56,3 +56,23 @@ begin
     left join users u on u.organisation_id = asked.organisation_id and u.user_id = asked.user_id
     left join advanced a on a.organisation_id = asked.organisation_id and a.user_id = asked.user_id;
 end $$;
+
+create or replace function claim_work(wanted text, maximum integer, lease interval)
+returns table (organisation_id uuid, user_id text, memory_ids uuid[])
+language sql volatile security definer set search_path = public, pg_temp as $$
+    -- By their places in the table, not a join: one may be planned as reading all the work there is once a piece.
+    with leased as (
+        update work w
+        set available_at = now() + lease * power(2, least(w.attempts, 6)), attempts = w.attempts + 1
+        where w.ctid = any(array(
+            select c.ctid
+            from work c
+            where c.kind = wanted and c.available_at <= now()
+            order by c.available_at
+            limit maximum
+            for update skip locked
+        ))
+        returning w.organisation_id, w.user_id, w.memory_id
+    )
+    select organisation_id, user_id, array_agg(memory_id order by memory_id) from leased group by 1, 2 order by 1, 2
+$$;
