@@ -59,6 +59,8 @@ class SearchRequest:
     """Least score in [0, 1]; None takes the shipped threshold."""
     minimum_helpfulness: float | None = None
     minimum_similarity: float | None = None
+    own_evidence: bool = False
+    """Each result must share a word with the query, or be nearer to it than the average memory."""
     weight_by_usage: bool = False
     decay_old_memories: bool = False
     learning_mode: bool = False
@@ -240,6 +242,7 @@ class Recall:
             minimum_score=request.min_score,
             minimum_helpfulness=request.minimum_helpfulness,
             minimum_similarity=request.minimum_similarity,
+            own_evidence=request.own_evidence,
             weight_by_usage=request.weight_by_usage,
             decay_old_memories=request.decay_old_memories,
             explain=request.explain,

@@ -41,6 +41,7 @@ class SuggestRequest:
     filters: Filters = field(default_factory=Filters)
     limit: int = 5
     minimum_confidence: float = 0.6
+    """In [0, 1]. Above 0 a memory must also have evidence of its own; at 0 the best there is will do."""
     used_ids: tuple[UUID, ...] = ()
     """What the caller used of earlier suggestions; ids that the user does not own say nothing."""
 
@@ -111,6 +112,7 @@ class Suggest:
             filters=request.filters,
             limit=request.limit,
             min_score=request.minimum_confidence,
+            own_evidence=request.minimum_confidence > 0,
             weight_by_usage=True,
         )
         relevance = shipped_suggestion_prior().relevance
