@@ -42,4 +42,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("concurrency_limit", Kind.GAUGE, "Requests that are worked on side by side at most."),
     Family("requests_in_flight", Kind.GAUGE, "Requests that are worked on."),
     Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
+    Family("cache_size", Kind.GAUGE, "Answers in a cache tier.", ("tier",)),
+    Family("cache_bytes", Kind.GAUGE, "Bytes of the answers in a cache tier.", ("tier",)),
+    Family("cache_refreshes_total", Kind.COUNTER, "Answers renewed before they expired.", ("tier",)),
+    Family("cache_failures_total", Kind.COUNTER, "Calls of a cache tier that failed or took too long.", ("tier",)),
 )
