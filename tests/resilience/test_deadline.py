@@ -24,7 +24,7 @@ def test_an_inner_deadline_may_shorten_the_outer_one_and_never_lengthen_it() -> 
     with deadline(5, clock.monotonic):
         with deadline(60, clock.monotonic):
             assert time_left(100, clock.monotonic) == 5
-        with pytest.raises(ValueError, match="left early"), deadline(1, clock.monotonic):
+        with pytest.raises(ValueError, match="left early"), deadline(1, clock.monotonic):  # noqa: PT012 - what is left early is left by it
             assert time_left(100, clock.monotonic) == 1
             raise ValueError("left early")
         assert time_left(100, clock.monotonic) == 5

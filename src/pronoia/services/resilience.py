@@ -43,7 +43,14 @@ class Resilience:
     """Makes breakers and bulkheads that report to the meter, and knows how full the server is."""
 
     def __init__(
-        self, *, clock: Clock, meter: Meter, high: float, critical: float, limit: LimitPolicy, memory: Callable[[], float]
+        self,
+        *,
+        clock: Clock,
+        meter: Meter,
+        high: float,
+        critical: float,
+        limit: LimitPolicy,
+        memory: Callable[[], float],
     ) -> None:
         """`memory` gives the share of the allowed memory that is resident."""
         self._clock = clock
@@ -67,6 +74,10 @@ class Resilience:
     @property
     def level(self) -> Level:
         return self._degradation.level
+
+    def load(self) -> float:
+        """Give the fullest signal, in [0, 1]."""
+        return min(self._saturation.highest, 1.0)
 
     def saturation(self) -> dict[str, float]:
         """Give every signal, smoothed; 1 is where the server can take no more."""

@@ -135,9 +135,7 @@ class OpenAICompatibleEmbedder:
                     with self._breaker.guard(partial(_judge, patient=patient)):
                         async with asyncio.timeout(time_left(self._timeout)):
                             body = await self._ask(texts)
-                            return read_vectors(
-                                body, count=len(texts), dimensions=self._dimensions, space=self.space
-                            )
+                            return read_vectors(body, count=len(texts), dimensions=self._dimensions, space=self.space)
         raise AssertionError("a retry context ends by returning or raising")
 
     def _unavailable(self, error: Exception) -> Exception:

@@ -40,7 +40,9 @@ def translated_errors() -> Generator[None]:
             "The database failed repeatedly and is not asked now.", retry_after=max(math.ceil(error.retry_after), 1)
         ) from error
     except BulkheadFullError as error:
-        raise StoreOverloadedError("Too many wait for the database. Try again.", retry_after=RETRY_AFTER_SECONDS) from error
+        raise StoreOverloadedError(
+            "Too many wait for the database. Try again.", retry_after=RETRY_AFTER_SECONDS
+        ) from error
     except asyncpg.PostgresError as error:
         raise _translated(error) from error
     except asyncpg.ClientConfigurationError as error:
