@@ -22,10 +22,12 @@ from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.telemetry.meter import PrometheusMeter
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.memory.residents import Residents
+from pronoia.ports import Telemetry
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.analysis import Analysis
@@ -262,8 +264,9 @@ def create() -> ASGIApp:
 
     @asynccontextmanager
     async def open_application() -> AsyncGenerator[ASGIApp]:
+        meter = PrometheusMeter()
         async with open_services(settings) as services:
-            yield create_http_app(services, settings)
+            yield create_http_app(services, settings, telemetry=Telemetry(meter, meter))
 
     return Lifespan(open_application)
 

@@ -49,6 +49,22 @@ class Meter(Protocol):
     def set(self, family: str, value: float, **labels: str) -> None: ...
 
 
+class Exposition(Protocol):
+    """Shows what was counted and measured, by all processes of this server."""
+
+    def text(self) -> bytes:
+        """Give every series in Prometheus' text format, version 0.0.4."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What makes the server's work visible."""
+
+    meter: Meter
+    exposition: Exposition
+
+
 class Embedder(Protocol):
     """Turns texts into unit vectors of one space."""
 

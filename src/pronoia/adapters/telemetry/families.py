@@ -27,6 +27,22 @@ class Family:
 
 
 FAMILIES: tuple[Family, ...] = (
+    Family("http_requests_total", Kind.COUNTER, "Requests answered.", ("method", "route", "status_code")),
+    Family(
+        "http_request_duration_seconds",
+        Kind.HISTOGRAM,
+        "Time from a request's first byte to the end of its answer.",
+        ("method", "route", "status_code"),
+    ),
+    Family(
+        "http_request_errors_total",
+        Kind.COUNTER,
+        "Requests answered with an error, by its code.",
+        ("method", "route", "error_code"),
+    ),
+    Family("http_requests_in_flight", Kind.GAUGE, "Requests that are being answered."),
+    Family("http_request_bytes_total", Kind.COUNTER, "Bytes of request bodies.", ("route",)),
+    Family("http_response_bytes_total", Kind.COUNTER, "Bytes of answers' bodies.", ("route",)),
     Family("cache_hits_total", Kind.COUNTER, "Answers found in a cache tier.", ("tier",)),
     Family("cache_misses_total", Kind.COUNTER, "Answers looked for in a cache tier in vain.", ("tier",)),
 )

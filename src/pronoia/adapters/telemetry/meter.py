@@ -36,7 +36,7 @@ class PrometheusMeter:
         series = self._gauges[family]
         (series.labels(**labels) if labels else series).set(value)
 
-    def render(self) -> bytes:
+    def text(self) -> bytes:
         """Give every series as text."""
         return generate_latest(self._registry)
 

@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from pronoia.domain.errors import NotFoundError
 from pronoia.faces.http import admission
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
+from pronoia.faces.http.watch import exchange_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -122,6 +123,7 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
     decoder = msgspec.json.Decoder(operation.body)
 
     async def respond(request: Request[Any, Any, Any]) -> Response[bytes]:
+        exchange_of(request.scope).route = operation.path
         raw = await request.body() if operation.body is not Nothing else b""
         answer = await operation.handle(await _call(operation, surroundings, request, decoder, raw))
         headers = dict(answer.headers)
@@ -153,6 +155,7 @@ async def _call(
     if key is not None:
         names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
         caller = Caller(key, admission.resolve_scope(key, names))
+        exchange_of(request.scope).user_id = caller.scope.user_id
     return Call(
         surroundings=surroundings,
         caller=caller,
