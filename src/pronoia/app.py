@@ -22,12 +22,15 @@ from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
-from pronoia.adapters.telemetry.meter import PrometheusMeter
+from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
+from pronoia.adapters.telemetry.logs import configure_logs
+from pronoia.adapters.telemetry.opening import open_telemetry
+from pronoia.adapters.telemetry.process import ProcessWatch
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
+from pronoia.faces.http.routes.health import VERSION
 from pronoia.memory.residents import Residents
-from pronoia.ports import Telemetry
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.analysis import Analysis
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Clock, Embedder
+    from pronoia.ports import Clock, Embedder, Telemetry
     from pronoia.recall.prior import Prior
 
 
@@ -66,6 +69,7 @@ class _Parts:
     """What the use cases share."""
 
     settings: Settings
+    telemetry: Telemetry
     database: Database
     embedder: Embedder
     executor: ThreadPoolExecutor
@@ -83,13 +87,15 @@ class _Parts:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, clock: Clock | None = None, prior: Prior | None = None
+    settings: Settings, clock: Clock | None = None, prior: Prior | None = None, telemetry: Telemetry | None = None
 ) -> AsyncGenerator[Services]:
     """Open everything a migrated database needs, and close it in the reverse order; what is pending is written.
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    parts = _parts(settings, await _open_database(settings), clock or SystemClock(), prior or shipped_prior())
+    telemetry = telemetry or _telemetry(settings)
+    database = await _open_database(settings, telemetry)
+    parts = _parts(settings, telemetry, database, clock or SystemClock(), prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -102,10 +108,11 @@ async def open_services(
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
         await parts.database.close()
+        await telemetry.tracing.close()
 
 
-def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -> _Parts:
-    embedder = _embedder(settings)
+def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: Clock, prior: Prior) -> _Parts:
+    embedder = MeasuredEmbedder(_embedder(settings), telemetry)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     residents = _residents(settings, store, embedder)
@@ -139,6 +146,7 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
     )
     return _Parts(
         settings,
+        telemetry,
         database,
         embedder,
         executor,
@@ -219,6 +227,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         executor=parts.executor,
     )
     loops: list[Coroutine[None, None, None]] = [
+        ProcessWatch(parts.telemetry.meter).run(),
         parts.uses.run(),
         parts.changes.announce(),
         parts.changes.listen(),
@@ -261,22 +270,28 @@ async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
 def create() -> ASGIApp:
     """Make the server's application from the environment; each worker process calls it once."""
     settings = read_settings()
+    telemetry = _telemetry(settings)
+    configure_logs(level=settings.log_level, as_json=settings.log_format == "json", meter=telemetry.meter)
 
     @asynccontextmanager
     async def open_application() -> AsyncGenerator[ASGIApp]:
-        meter = PrometheusMeter()
-        async with open_services(settings) as services:
-            yield create_http_app(services, settings, telemetry=Telemetry(meter, meter))
+        async with open_services(settings, telemetry=telemetry) as services:
+            yield create_http_app(services, settings, telemetry=telemetry)
 
     return Lifespan(open_application)
 
 
-async def _open_database(settings: Settings) -> Database:
+def _telemetry(settings: Settings) -> Telemetry:
+    return open_telemetry(metrics_folder=settings.metrics_folder, traces_url=settings.traces_url, version=VERSION)
+
+
+async def _open_database(settings: Settings, telemetry: Telemetry) -> Database:
     return await Database.open(
         settings.database_url,
         connections=settings.database_connections,
         timeout_seconds=settings.database_timeout_seconds,
         pooler=settings.database_pooler,
+        telemetry=telemetry,
     )
 
 
