@@ -20,6 +20,7 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
@@ -37,6 +38,7 @@ from pronoia.services.analysis import Analysis
 from pronoia.services.background import Background
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
+from pronoia.services.gauges import Gauges
 from pronoia.services.health import Health
 from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Clock, Embedder, Telemetry
+    from pronoia.ports import Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 
@@ -115,10 +117,11 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
     embedder = MeasuredEmbedder(_embedder(settings), telemetry)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
-    residents = _residents(settings, store, embedder)
+    meter = telemetry.meter
+    residents = _residents(settings, store, meter, embedder)
     changes = Changes(feed=_change_feed(settings, database), residents=residents)
     insight_store = PostgresInsightStore(database)
-    outcomes = Outcomes(store=insight_store, clock=clock)
+    outcomes = Outcomes(store=insight_store, clock=clock, meter=meter)
     learning = PredictionLearning(
         store=PostgresContributionStore(database),
         residents=residents,
@@ -132,7 +135,7 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
         clock=clock,
         listeners=(outcomes, learning),
     )
-    ranking_weights = _ranking_weights(database, embedder, residents, clock, executor, prior)
+    ranking_weights = _ranking_weights(database, embedder, residents, clock, meter, executor, prior)
     recall = Recall(
         store=store,
         embedder=embedder,
@@ -141,6 +144,7 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
         outcomes=outcomes,
         ranking_weights=ranking_weights,
         clock=clock,
+        meter=meter,
         executor=executor,
         prior=prior,
     )
@@ -165,6 +169,7 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
 
 def _services(parts: _Parts) -> Services:
     settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    meter = parts.telemetry.meter
     insights = Insights(
         store=parts.insight_store,
         residents=residents,
@@ -184,11 +189,17 @@ def _services(parts: _Parts) -> Services:
             learning=parts.learning,
             ranking_weights=parts.ranking_weights,
             clock=clock,
+            meter=meter,
             maximum_text_length=settings.maximum_text_length,
         ),
         recall=parts.recall,
         predictions=Predictions(
-            recall=parts.recall, residents=residents, learning=parts.learning, outcomes=parts.outcomes, clock=clock
+            recall=parts.recall,
+            residents=residents,
+            learning=parts.learning,
+            outcomes=parts.outcomes,
+            clock=clock,
+            meter=meter,
         ),
         context=Context(recall=parts.recall),
         suggest=Suggest(
@@ -197,17 +208,21 @@ def _services(parts: _Parts) -> Services:
             uses=parts.uses,
             outcomes=parts.outcomes,
             clock=clock,
+            meter=meter,
             draw=SystemRandom().random,
         ),
         relationships=relationships,
         ranking_weights=parts.ranking_weights,
         insights=insights,
-        analysis=Analysis(insights=insights, relationships=relationships, store=parts.insight_store, clock=clock),
+        analysis=Analysis(
+            insights=insights, relationships=relationships, store=parts.insight_store, clock=clock, meter=meter
+        ),
         maintenance=Maintenance(
             store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
             residents=residents,
             changes=changes,
             clock=clock,
+            meter=meter,
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
@@ -224,10 +239,20 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         residents=parts.residents,
         changes=parts.changes,
         clock=parts.clock,
+        meter=parts.telemetry.meter,
         executor=parts.executor,
+    )
+    gauges = Gauges(
+        store=PostgresTotalsStore(parts.database),
+        residents=parts.residents,
+        uses=parts.uses,
+        ranking_weights=parts.ranking_weights,
+        clock=parts.clock,
+        meter=parts.telemetry.meter,
     )
     loops: list[Coroutine[None, None, None]] = [
         ProcessWatch(parts.telemetry.meter).run(),
+        gauges.run(),
         parts.uses.run(),
         parts.changes.announce(),
         parts.changes.listen(),
@@ -303,9 +328,10 @@ def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:
     )
 
 
-def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedder) -> Residents:
+def _residents(settings: Settings, store: PostgresMemoryStore, meter: Meter, embedder: Embedder) -> Residents:
     return Residents(
         store,
+        meter,
         space=embedder.space,
         dimensions=embedder.dimensions,
         budget_bytes=settings.working_set_bytes,
@@ -314,13 +340,20 @@ def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedde
 
 
 def _ranking_weights(
-    database: Database, embedder: Embedder, residents: Residents, clock: Clock, executor: Executor, prior: Prior
+    database: Database,
+    embedder: Embedder,
+    residents: Residents,
+    clock: Clock,
+    meter: Meter,
+    executor: Executor,
+    prior: Prior,
 ) -> RankingWeights:
     return RankingWeights(
         store=PostgresRankingStore(database),
         embedder=embedder,
         residents=residents,
         clock=clock,
+        meter=meter,
         executor=executor,
         prior=prior,
     )

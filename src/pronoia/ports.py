@@ -369,6 +369,24 @@ class AccessLog(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is stored of all tenants together."""
+
+    memories: int
+    users: int
+    organisations: int
+    relationships: int
+    """An estimate above a million."""
+    pending_work: Mapping[WorkKind, int]
+
+
+class TotalsStore(Protocol):
+    async def totals(self) -> Totals:
+        """Count. Takes longer the more users there are: ask seldom."""
+        ...
+
+
 class ContributionStore(Protocol):
     """What users taught the prediction of their organisation: equally long lists of numbers that are added up.
 

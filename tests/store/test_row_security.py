@@ -158,6 +158,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
         "expired_actions",
+        "instance_totals",
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

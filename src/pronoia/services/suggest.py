@@ -10,6 +10,7 @@ from pronoia.memory.analyzer import query_terms, words
 from pronoia.recall.prior import shipped_prior, shipped_suggestion_prior
 from pronoia.services.drafts import check_text
 from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, SearchRequest
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory, Relationship
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock
+    from pronoia.ports import Clock, Meter
     from pronoia.recall.ranking import Ranking
     from pronoia.services.outcomes import Outcomes
     from pronoia.services.recall import Recall
@@ -79,6 +80,7 @@ class Suggest:
         uses: Uses,
         outcomes: Outcomes,
         clock: Clock,
+        meter: Meter,
         draw: Callable[[], float],
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
@@ -87,12 +89,21 @@ class Suggest:
         self._uses = uses
         self._outcomes = outcomes
         self._clock = clock
+        self._meter = meter
         self._draw = draw
         self._shown: dict[bytes, int] = {}
 
     async def suggest(self, scope: Scope, request: SuggestRequest, minimum_version: int | None = None) -> Suggested:
         """Give the memories that fit a context, best first. Raises InvalidInputError naming the field."""
         check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
+        with timed(self._meter, self._clock, "suggestion_duration_seconds"):
+            suggested = await self._suggest(scope, request, minimum_version)
+        outcome = "silent" if suggested.silent else "withheld" if suggested.withheld else "shown"
+        self._meter.count("suggestions_total", outcome=outcome)
+        self._meter.count("memory_operations_total", operation="suggest")
+        return suggested
+
+    async def _suggest(self, scope: Scope, request: SuggestRequest, minimum_version: int | None) -> Suggested:
         await self._record_uses(scope, request.used_ids, minimum_version)
         search = SearchRequest(
             query=request.context,

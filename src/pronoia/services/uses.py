@@ -84,6 +84,11 @@ class Uses:
                     listener.record_use(scope, memory_id, at)
         self._arrived.set()
 
+    @property
+    def pending(self) -> int:
+        """Count the uses that are not in the log yet."""
+        return len(self._pending)
+
     async def run(self) -> None:
         """Flush until cancelled."""
         while True:

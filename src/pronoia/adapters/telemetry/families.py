@@ -80,6 +80,12 @@ MEMORY = (
         "Relationships stored, as of the last refresh; an estimate above a million.",
         across=Across.LATEST,
     ),
+    Family(
+        "orphaned_relationships",
+        Kind.GAUGE,
+        "Relationships whose memory is gone: 0, as foreign keys see to.",
+        across=Across.LATEST,
+    ),
 )
 
 WORKING_SETS = (
