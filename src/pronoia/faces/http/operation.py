@@ -123,6 +123,7 @@ class Operation(Generic[Query, Body]):
     of_user: bool = True
     """Whether it is about one user, whom a service key must then name."""
     media_type: str = "application/json"
+    """Without a charset: one is added to text."""
 
 
 AnyOperation = Operation[Any, Any]

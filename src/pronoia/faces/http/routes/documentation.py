@@ -37,6 +37,6 @@ def documentation(operations: Sequence[AnyOperation]) -> tuple[AnyOperation, ...
             None,
             Nothing,
             Nothing,
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
         ),
     )

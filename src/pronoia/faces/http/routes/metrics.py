@@ -10,7 +10,7 @@ from pronoia.faces.http.networks import is_near
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
 from pronoia.faces.http.schemas.metrics import MetricsAnswer
 
-PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+PROMETHEUS_TEXT = "text/plain; version=0.0.4"
 
 
 async def metrics(call: Call[Nothing, Nothing]) -> Answer:
