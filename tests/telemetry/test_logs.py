@@ -92,17 +92,20 @@ def test_what_is_below_the_level_is_not_logged(logged):
 class Stuck(io.RawIOBase):
     """A pipe that nobody reads."""
 
-    def __init__(self, gate):
-        self.gate = gate
+    def __init__(self):
+        self.reached, self.read = threading.Event(), threading.Event()
 
     def write(self, _):
-        self.gate.wait(30)
+        self.reached.set()
+        self.read.wait(30)
 
 
 def test_a_reader_who_stopped_holds_up_nobody(meter):
-    gate = threading.Event()
-    writer = LineWriter(Stuck(gate), meter)
-    for _ in range(3 * MOST_WAITING):
+    stream = Stuck()
+    writer = LineWriter(stream, meter)
+    writer.write(b"line\n")
+    assert stream.reached.wait(10)
+    for _ in range(MOST_WAITING + 5):
         writer.write(b"line\n")
-    assert meter.counts[series("log_lines_dropped_total")] >= MOST_WAITING
-    gate.set()
+    assert meter.counts[series("log_lines_dropped_total")] == 5
+    stream.read.set()

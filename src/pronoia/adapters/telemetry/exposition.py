@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pronoia.adapters.telemetry.aliases import with_aliases
+from pronoia.adapters.telemetry.families import Family, Kind
 from pronoia.ports import Measured, MeasuredFamily
 
 if TYPE_CHECKING:
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from pronoia.adapters.telemetry.meter import PrometheusMeter
 
 MILLISECONDS = 1000
+DERIVED = (
+    Family(
+        "avg_response_time_ms", Kind.GAUGE, "Mean time of an answer since the start; the histogram tells much more."
+    ),
+    Family(
+        "prediction_accuracy",
+        Kind.GAUGE,
+        "Share of the predicted memories that were among the next ten used, since the start.",
+    ),
+)
+"""What documents ask for and counts already tell: nobody sets it."""
 
 
 class _Collected(Collector):
@@ -69,27 +81,19 @@ class PrometheusExposition:
 
 
 def _derived(metrics: list[Metric]) -> list[Metric]:
-    """Give what documents ask for and counts already tell."""
     total = {metric.name: metric for metric in metrics}
     answers = total.get("http_request_duration_seconds")
     judged, used = total.get("answers_judged"), total.get("answers_used")
-    return [
-        _gauge(
-            "avg_response_time_ms",
-            "Mean time of an answer since the start; the histogram tells more.",
-            MILLISECONDS * _ratio(_sum(answers, "_sum"), _sum(answers, "_count")),
-        ),
-        _gauge(
-            "prediction_accuracy",
-            "Share of the predicted memories that were among the next ten used, since the start.",
-            _ratio(_sum(used, "_total", kind="prediction"), _sum(judged, "_total", kind="prediction")),
-        ),
-    ]
+    values = (
+        MILLISECONDS * _ratio(_sum(answers, "_sum"), _sum(answers, "_count")),
+        _ratio(_sum(used, "_total", kind="prediction"), _sum(judged, "_total", kind="prediction")),
+    )
+    return [_gauge(family, value) for family, value in zip(DERIVED, values, strict=True)]
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
-    metric = Metric(name, text, "gauge")
-    metric.add_sample(name, {}, value)
+def _gauge(family: Family, value: float) -> Metric:
+    metric = Metric(family.name, family.help, "gauge")
+    metric.add_sample(family.name, {}, value)
     return metric
 
 

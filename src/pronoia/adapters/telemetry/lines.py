@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pronoia.ports import Meter
 
 MOST_WAITING = 10_000
+LINES_AT_ONCE = 1_000
 CLOSE_SECONDS = 2.0
 
 
@@ -45,19 +46,15 @@ class LineWriter:
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
-        while (first := self._lines.get()) is not None:
-            lines = [first]
-            is_last = False
-            try:
-                while (line := self._lines.get_nowait()) is not None:
-                    lines.append(line)
-                is_last = True
-            except Empty:
-                pass
+        while (line := self._lines.get()) is not None:
+            lines = [line]
+            while len(lines) < LINES_AT_ONCE and not self._lines.empty() and line is not None:
+                line = self._lines.get()
+                lines.append(line or b"")
             try:
                 self._stream.write(b"".join(lines))
                 self._stream.flush()
             except (OSError, ValueError):  # nobody reads any more, or the stream was closed
                 return
-            if is_last:
+            if line is None:
                 return
