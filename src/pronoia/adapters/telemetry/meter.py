@@ -42,7 +42,7 @@ class PrometheusMeter:
         return self._registry.collect() if self._folder is None else self._folder.collect()
 
     def _find(self, family: str, labels: dict[str, str]) -> Any:  # noqa: ANN401 - one of the client's three kinds
-        key = (family, *labels.items())
+        key = (family, *labels, *labels.values())
         series = self._series.get(key)
         if series is None:
             series = self._families[family]
