@@ -118,6 +118,13 @@ RESILIENCE = Dashboard(
     "Pronoia: caches, limits, resilience",
     (
         Panel("Hit ratio of caches", "percentunit", (hits("cache_hits_total", "cache_misses_total", "tier"),)),
+        Panel("Answers in caches", "short", (value("cache_size", "tier"),)),
+        Panel("Bytes in caches", "bytes", (value("cache_bytes", "tier"),)),
+        Panel(
+            "Caches renewed and failing",
+            "ops",
+            (rate("cache_refreshes_total", "tier"), rate("cache_failures_total", "tier")),
+        ),
         Panel("Working sets", "short", (value("working_set_users"), rate("working_set_evictions_total"))),
         Panel("Loads of working sets", "ops", (rate("working_set_loads_total", "kind"),)),
         Panel("Time of a load", "s", (quantile("working_set_load_duration_seconds", 0.95, "kind"),)),

@@ -10,9 +10,11 @@ from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
+from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
@@ -35,7 +37,9 @@ from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.analysis import Analysis
+from pronoia.services.answers import Answers
 from pronoia.services.background import Background
+from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
 from pronoia.services.gauges import Gauges
@@ -47,6 +51,7 @@ from pronoia.services.memories import Memories
 from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
+from pronoia.services.query_vectors import QueryVectors
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
@@ -62,7 +67,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Clock, Embedder, Meter, Telemetry
+    from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 
@@ -85,6 +90,8 @@ class _Parts:
     uses: Uses
     ranking_weights: RankingWeights
     recall: Recall
+    caches: Caches
+    answers: Answers
 
 
 @asynccontextmanager
@@ -107,6 +114,7 @@ async def open_services(
         await parts.learning.save()
         await parts.outcomes.flush()
         await parts.ranking_weights.close()
+        await parts.caches.close()
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
         await parts.database.close()
@@ -119,7 +127,10 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     meter = telemetry.meter
     residents = _residents(settings, store, meter, embedder)
-    changes = Changes(feed=_change_feed(settings, database), residents=residents)
+    local = _local_tier(settings, clock)
+    tiers = [local, *_farther_tiers(settings, database, clock)][: settings.cache_tiers]
+    caches = Caches(tiers=tiers, clock=clock, meter=meter, draw=SystemRandom().random)
+    changes = Changes(feed=_change_feed(settings, database), residents=residents, others=[local])
     insight_store = PostgresInsightStore(database)
     outcomes = Outcomes(store=insight_store, clock=clock, meter=meter)
     learning = PredictionLearning(
@@ -139,6 +150,7 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
     recall = Recall(
         store=store,
         embedder=embedder,
+        query_vectors=QueryVectors(embedder=embedder, caches=caches if settings.embedding_url else None),
         residents=residents,
         uses=uses,
         outcomes=outcomes,
@@ -147,6 +159,15 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
         meter=meter,
         executor=executor,
         prior=prior,
+    )
+    answers = Answers(
+        caches=caches,
+        residents=residents,
+        uses=uses,
+        ranking_weights=ranking_weights,
+        learning=learning,
+        clock=clock,
+        edition=f"{VERSION} {embedder.space} {settings.time_zone}",
     )
     return _Parts(
         settings,
@@ -164,6 +185,8 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
         uses,
         ranking_weights,
         recall,
+        caches,
+        answers,
     )
 
 
@@ -188,6 +211,7 @@ def _services(parts: _Parts) -> Services:
             outcomes=parts.outcomes,
             learning=parts.learning,
             ranking_weights=parts.ranking_weights,
+            answers=parts.answers,
             clock=clock,
             meter=meter,
             maximum_text_length=settings.maximum_text_length,
@@ -227,6 +251,8 @@ def _services(parts: _Parts) -> Services:
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         health=Health(database=parts.database, clock=clock),
+        answers=parts.answers,
+        caches=parts.caches,
     )
 
 
@@ -262,6 +288,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         services.maintenance.run(),
         parts.ranking_weights.run(),
         parts.ranking_weights.count(),
+        parts.caches.run(),
     ]
     if parts.settings.learning_schedule:
         loops.append(_schedule(parts, services).run())
@@ -337,6 +364,30 @@ def _residents(settings: Settings, store: PostgresMemoryStore, meter: Meter, emb
         budget_bytes=settings.working_set_bytes,
         resident_limit=settings.resident_limit,
     )
+
+
+def _local_tier(settings: Settings, clock: Clock) -> LocalTier:
+    return LocalTier(
+        name="1", lifetime_seconds=300.0, maximum_keys=10_000, maximum_bytes=settings.cache_bytes, clock=clock
+    )
+
+
+def _farther_tiers(settings: Settings, database: Database, clock: Clock) -> list[CacheTier]:
+    shared: CacheTier = PostgresCacheTier(
+        database, name="2", shared=True, lifetime_seconds=600.0, clean_seconds=120.0, maximum_keys=5_000, clock=clock
+    )
+    if settings.cache_url:
+        # Its package is an extra.
+        from pronoia.adapters.cache.redis_tier import RedisTier  # noqa: PLC0415
+
+        shared = RedisTier(
+            settings.cache_url, name="2", lifetime_seconds=600.0, maximum_keys=5_000, timeout_seconds=1.0, clock=clock
+        )
+    kept = PostgresCacheTier(
+        database, name="3", shared=False, lifetime_seconds=3_600.0, clean_seconds=3_600.0, maximum_keys=50_000,
+        clock=clock,
+    )  # fmt: skip
+    return [shared, kept]
 
 
 def _ranking_weights(

@@ -26,6 +26,7 @@ DOCUMENTED = [
     "maintenance_duration_seconds",
     "cache_hits_total",
     "cache_misses_total",
+    "cache_size",
     "db_query_duration_seconds",
     "db_connections_active",
     "db_query_errors_total",

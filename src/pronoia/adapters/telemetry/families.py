@@ -64,13 +64,24 @@ HTTP = (
 CACHES = (
     Family("cache_hits_total", Kind.COUNTER, "Answers found in a cache tier.", ("tier",)),
     Family("cache_misses_total", Kind.COUNTER, "Answers looked for in a cache tier in vain.", ("tier",)),
+    Family(
+        "cache_size", Kind.GAUGE, "Answers in a tier; of tier 1, the fullest worker's.", ("tier",), across=Across.MOST
+    ),
+    Family("cache_bytes", Kind.GAUGE, "Bytes of the answers in a tier, likewise.", ("tier",), across=Across.MOST),
+    Family("cache_refreshes_total", Kind.COUNTER, "Answers renewed before they expired.", ("tier",)),
+    Family("cache_failures_total", Kind.COUNTER, "Calls of a cache tier that failed or took too long.", ("tier",)),
 )
 
 MEMORY = (
     Family("memory_operations_total", Kind.COUNTER, "Uses of memory that succeeded.", ("operation",)),
     Family("memories_created_total", Kind.COUNTER, "Memories stored."),
     Family("memories_queried_total", Kind.COUNTER, "Memories that searches found."),
-    Family("search_duration_seconds", Kind.HISTOGRAM, "Time to rank what a query finds.", buckets=THOUGHT),
+    Family(
+        "search_duration_seconds",
+        Kind.HISTOGRAM,
+        "Time to rank what a query finds; answers from caches are not in it.",
+        buckets=THOUGHT,
+    ),
     Family("memory_total", Kind.GAUGE, "Memories stored, as of the last refresh.", across=Across.LATEST),
     Family("users_total", Kind.GAUGE, "Users who ever wrote, as of the last refresh.", across=Across.LATEST),
     Family("organisations_total", Kind.GAUGE, "Organisations, as of the last refresh.", across=Across.LATEST),
@@ -97,9 +108,13 @@ WORKING_SETS = (
 )
 
 PREDICTION = (
-    Family("prediction_duration_seconds", Kind.HISTOGRAM, "Time to name what is needed next.", buckets=THOUGHT),
+    Family(
+        "prediction_duration_seconds", Kind.HISTOGRAM, "Time to name what is needed next, likewise.", buckets=THOUGHT
+    ),
     Family("predictions_total", Kind.COUNTER, "Predictions, and calls answered with none.", ("outcome",)),
-    Family("suggestion_duration_seconds", Kind.HISTOGRAM, "Time to find what fits a context.", buckets=THOUGHT),
+    Family(
+        "suggestion_duration_seconds", Kind.HISTOGRAM, "Time to find what fits a context, likewise.", buckets=THOUGHT
+    ),
     Family("suggestions_total", Kind.COUNTER, "Suggest calls: shown, withheld or silent.", ("outcome",)),
     Family("answers_judged_total", Kind.COUNTER, "Answers, and predicted memories, that later use judged.", ("kind",)),
     Family("answers_used_total", Kind.COUNTER, "Those of them that were used.", ("kind",)),
@@ -109,7 +124,12 @@ LEARNING = (
     Family("temporal_patterns_detected_total", Kind.COUNTER, "Patterns that analyses found.", ("pattern_type",)),
     Family("user_weight_adjustments_total", Kind.COUNTER, "Times a user's ranking weights were fitted and kept."),
     Family("ranking_examples_pending", Kind.GAUGE, "Judgements that are not learned from yet."),
-    Family("maintenance_duration_seconds", Kind.HISTOGRAM, "Time to look through a user's memory.", buckets=UPKEEP),
+    Family(
+        "maintenance_duration_seconds",
+        Kind.HISTOGRAM,
+        "Time to look through a user's memory, likewise.",
+        buckets=UPKEEP,
+    ),
     Family("maintenance_actions_total", Kind.COUNTER, "Memories and relationships mended, and mended back.", ("kind",)),
     Family("relationship_detection_attempts_total", Kind.COUNTER, "Looks for relationships.", ("status",)),
     Family("relationship_detection_duration_seconds", Kind.HISTOGRAM, "Time of such a look.", buckets=UPKEEP),
