@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, open_pool
 from pronoia.adapters.postgres.errors import judge, translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.adapters.postgres.statements import StatementWatch
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.domain.errors import StoreUnavailableError
 from pronoia.resilience import policies
 from pronoia.resilience.breaker import Breaker
@@ -20,6 +23,8 @@ from pronoia.resilience.deadline import time_left
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from uuid import UUID
+
+    from pronoia.ports import Meter, Telemetry
 
 QUEUE = 200
 """Callers that wait for a connection at most, where nothing else is said."""
@@ -35,9 +40,17 @@ class Database:
     """
 
     def __init__(
-        self, pool: Pool, *, timeout_seconds: float, breaker: Breaker, bulkhead: Bulkhead, pooler: bool = False
+        self,
+        pool: Pool,
+        meter: Meter,
+        *,
+        timeout_seconds: float,
+        breaker: Breaker,
+        bulkhead: Bulkhead,
+        pooler: bool = False,
     ) -> None:
         self._pool = pool
+        self._meter = meter
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
         self._bulkhead = bulkhead
@@ -53,12 +66,22 @@ class Database:
         pooler: bool = False,
         breaker: Breaker | None = None,
         bulkhead: Bulkhead | None = None,
+        telemetry: Telemetry | None = None,
     ) -> Database:
         """Open a migrated database. Raises StoreUnavailableError or ConfigurationError if it cannot be used."""
+        telemetry = telemetry or open_telemetry()
         with translated_errors():
-            pool = await open_pool(url, connections=connections, timeout_seconds=timeout_seconds, pooler=pooler)
+            pool = await open_pool(
+                url,
+                connections=connections,
+                timeout_seconds=timeout_seconds,
+                pooler=pooler,
+                finished=StatementWatch(telemetry).finished,
+            )
+        telemetry.meter.set("db_connections_limit", connections)
         return cls(
             pool,
+            telemetry.meter,
             timeout_seconds=timeout_seconds,
             breaker=breaker or Breaker("database", policies.DATABASE),
             bulkhead=bulkhead
@@ -123,6 +146,7 @@ class Database:
     @asynccontextmanager
     async def _connection(self, *, reserved: bool) -> AsyncGenerator[Connection]:
         with translated_errors():
+            asked = time.perf_counter()
             async with self._bulkhead.place(reserved=reserved):
                 limit = time_left(self._timeout_seconds)
                 with self._breaker.guard(partial(judge, patient=2 * limit >= self._timeout_seconds)):
@@ -131,4 +155,13 @@ class Database:
                         asyncio.timeout(None if rest == math.inf else rest),
                         self._pool.acquire(timeout=limit) as connection,
                     ):
+                        self._meter.observe("db_connection_wait_seconds", time.perf_counter() - asked)
+                        self._show_use()
                         yield connection
+            self._show_use()
+
+    def _show_use(self) -> None:
+        """Let it be seen how many connections are in use."""
+        is_open = self._pool.get_size()
+        self._meter.set("db_connections_open", is_open)
+        self._meter.set("db_connections_active", is_open - self._pool.get_idle_size())
