@@ -117,9 +117,11 @@ class Model:
         if statistics.memories <= LEARNED_FROM:
             return np.arange(statistics.memories)
         half = LEARNED_FROM // 2
-        last = np.argpartition(-statistics.last_positions, half)[:half]
-        most = np.argpartition(-statistics.counts, half)[:half]
-        return np.unique(np.concatenate((last, most, [item])))
+        chosen = np.zeros(statistics.memories, dtype=np.bool_)
+        chosen[np.argpartition(-statistics.last_positions, half)[:half]] = True
+        chosen[np.argpartition(-statistics.counts, half)[:half]] = True
+        chosen[item] = True
+        return np.flatnonzero(chosen)
 
     def _measure(self, rows: NDArray[np.intp], at: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return measure(self._statistics, at, rows), self._shared.weights(self._gap(at))
@@ -129,7 +131,8 @@ class Model:
 
     def _settle(self, made: _Unsettled) -> None:
         """Check what was predicted AHEAD uses ago."""
-        self._shared.settle(self._user, made.described, np.isin(made.items, self._statistics.items[-AHEAD:]))
+        came_true = (made.items[:, None] == self._statistics.items[-AHEAD:]).any(axis=1)
+        self._shared.settle(self._user, made.described, came_true)
 
 
 def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
