@@ -117,9 +117,8 @@ class Model:
         if statistics.memories <= LEARNED_FROM:
             return np.arange(statistics.memories)
         half = LEARNED_FROM // 2
-        chosen = np.zeros(statistics.memories, dtype=np.bool_)
-        chosen[np.argpartition(-statistics.last_positions, half)[:half]] = True
-        chosen[np.argpartition(-statistics.counts, half)[:half]] = True
+        chosen = statistics.ranks < half
+        chosen[(-statistics.counts).argpartition(half)[:half]] = True
         chosen[item] = True
         return np.flatnonzero(chosen)
 

@@ -39,11 +39,11 @@ class UseStatistics:
         self._log_gaps: Column[np.float32] = Column(np.float32)
         self._counts: Column[np.float32] = Column(np.float32)
         self._last_times: Column[np.float64] = Column(np.float64)
-        self._last_positions: Column[np.int64] = Column(np.int64)
-        self._decayed: Column[np.float64] = Column(np.float64, len(HALF_LIVES))
+        self._ranks: Column[np.float32] = Column(np.float32)
+        self._decayed: Column[np.float32] = Column(np.float32, len(HALF_LIVES))
         self._decayed_totals = np.zeros(len(HALF_LIVES))
-        self._rhythms: Column[np.float64] = Column(np.float64)
-        self._rhythm_variances: Column[np.float64] = Column(np.float64)
+        self._rhythms: Column[np.float32] = Column(np.float32)
+        self._rhythm_variances: Column[np.float32] = Column(np.float32)
 
     @property
     def uses(self) -> int:
@@ -88,36 +88,38 @@ class UseStatistics:
         return self._last_times.values
 
     @property
-    def last_positions(self) -> NDArray[np.int64]:
-        return self._last_positions.values
+    def ranks(self) -> NDArray[np.float32]:
+        """How many memories were used after each one's last use."""
+        return self._ranks.values
 
     @property
-    def rhythms(self) -> NDArray[np.float64]:
+    def rhythms(self) -> NDArray[np.float32]:
         """Running mean of ln(1 + seconds between two uses) of each memory; 0 until it was used twice."""
         return self._rhythms.values
 
     @property
-    def rhythm_variances(self) -> NDArray[np.float64]:
+    def rhythm_variances(self) -> NDArray[np.float32]:
         return self._rhythm_variances.values
 
     def local(self, time: float) -> float:
         """Give a time on the user's clock, counted from a Monday."""
         return time + self._offset + MONDAY
 
-    def decayed(self, at: float, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Give the uses of some memories, halved at each of HALF_LIVES; (len(rows), len(HALF_LIVES))."""
-        ages = np.maximum(at - self.last_times[rows], 0)
-        return self._decayed.values[rows] * np.exp2(ages[:, None] * DECAY)
+    def decayed(self, at: float, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give the uses of some memories, halved at each of HALF_LIVES, and those of all.
 
-    def decayed_totals(self, at: float) -> NDArray[np.float64]:
-        """Give the uses of all memories, halved at each of HALF_LIVES."""
-        return self._decayed_totals * np.exp2(max(0.0, at - float(self.times[-1])) * DECAY)
+        Their shapes are (len(rows), len(HALF_LIVES)) and (len(HALF_LIVES),).
+        """
+        ages = np.maximum(at - self.last_times[rows], 0)
+        decays = (ages[:, None] * DECAY).astype(np.float32)
+        age = max(0.0, at - float(self.times[-1]))
+        totals = self._decayed_totals * np.exp2(age * DECAY)
+        return self._decayed.values[rows] * np.exp2(decays, out=decays), totals.astype(np.float32)
 
     def record(self, item: int, at: float) -> None:
         """Append a use. One that comes late counts as if it came with the latest."""
-        position = self.uses
         gap = 0.0
-        if position:
+        if self.uses:
             latest = float(self.times[-1])
             at = max(at, latest)
             gap = at - latest
@@ -137,7 +139,9 @@ class UseStatistics:
         self._log_gaps.append(math.log1p(gap))
         self.counts[item] += 1
         self.last_times[item] = at
-        self.last_positions[item] = position
+        ranks = self.ranks
+        ranks += ranks < ranks[item]
+        ranks[item] = 0
 
     def replay(self, items: NDArray[np.int32], times: NDArray[np.float64]) -> None:
         """Take over a whole history at once; the same as recording each use on new statistics."""
@@ -157,7 +161,9 @@ class UseStatistics:
         self._log_gaps.extend(np.log1p(gaps))
         self._counts.extend(np.bincount(items, minlength=count))
         self._last_times.extend(times[last])
-        self._last_positions.extend(last)
+        ranks = np.empty(count)
+        ranks[np.argsort(-last)] = np.arange(count)
+        self._ranks.extend(ranks)
         self._decayed.extend(
             np.stack([np.bincount(items, np.exp2(-ages / half_life), count) for half_life in HALF_LIVES], axis=1)
         )
@@ -180,9 +186,9 @@ class UseStatistics:
         self.rhythm_variances[:] = variances
 
     def _begin(self, at: float) -> None:
-        self._counts.append(0)
         self._last_times.append(at)
-        self._last_positions.append(self.uses)
+        self._ranks.append(self.memories)
+        self._counts.append(0)
         self._decayed.append(0)
         self._rhythms.append(0)
         self._rhythm_variances.append(0)
