@@ -77,4 +77,5 @@ def _smoothed(
     sums: NDArray[np.float32], totals: NDArray[np.float32], strength: float, base: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Give shares of totals that begin at `base`, and move from it as the totals grow beyond `strength`."""
-    return (sums + np.float32(strength) * base) / (totals + np.float32(strength))
+    weight = np.float32(strength)
+    return np.divide(sums + weight * base, totals + weight, dtype=np.float32)
