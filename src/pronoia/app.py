@@ -38,6 +38,8 @@ from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.faces.http.routes.health import VERSION
+from pronoia.faces.http.routes.maintenance import give_suggestions
+from pronoia.memory.excerpts import Excerpts
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience import policies
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
+    from pronoia.domain.identifiers import Scope
     from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
@@ -98,6 +101,7 @@ class _Parts:
     clock: Clock
     store: PostgresMemoryStore
     residents: Residents
+    excerpts: Excerpts
     changes: Changes
     insight_store: PostgresInsightStore
     outcomes: Outcomes
@@ -199,6 +203,7 @@ def _parts(
         clock,
         store,
         residents,
+        Excerpts(store, space=embedder.space, dimensions=embedder.dimensions),
         changes,
         insight_store,
         outcomes,
@@ -213,15 +218,19 @@ def _parts(
 
 def _services(parts: _Parts) -> Services:
     settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    excerpts = parts.excerpts
     meter = parts.telemetry.meter
     insights = Insights(
         store=parts.insight_store,
         residents=residents,
+        excerpts=excerpts,
         clock=clock,
         executor=parts.executor,
         zone=zone_of(settings.time_zone),
     )
-    relationships = Relationships(store=parts.store, residents=residents, changes=changes, clock=clock)
+    relationships = Relationships(
+        store=parts.store, residents=residents, excerpts=excerpts, changes=changes, clock=clock
+    )
     return Services(
         memories=Memories(
             store=parts.store,
@@ -241,6 +250,7 @@ def _services(parts: _Parts) -> Services:
         predictions=Predictions(
             recall=parts.recall,
             residents=residents,
+            excerpts=excerpts,
             learning=parts.learning,
             outcomes=parts.outcomes,
             clock=clock,
@@ -265,6 +275,7 @@ def _services(parts: _Parts) -> Services:
         maintenance=Maintenance(
             store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
             residents=residents,
+            excerpts=excerpts,
             changes=changes,
             clock=clock,
             meter=meter,
@@ -319,15 +330,27 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
 
 
 def _schedule(parts: _Parts, services: Services) -> Schedule:
-    jobs = [
-        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=parts.settings.learning_auto_apply)),
-        Job("metrics", 86_400.0, services.insights.keep_measures),
-    ]
-    if parts.settings.learning_auto_apply:
-        jobs.append(Job("maintenance", 21_600.0, services.maintenance.mend))
     return Schedule(
-        store=PostgresScheduleStore(parts.database), insights=parts.insight_store, jobs=jobs, clock=parts.clock.now
+        store=PostgresScheduleStore(parts.database),
+        insights=parts.insight_store,
+        jobs=scheduled_jobs(parts.settings, services),
+        clock=parts.clock.now,
     )
+
+
+def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
+    """Give what is done for users by the clock. Only learning_auto_apply lets it change their memory."""
+
+    async def maintain(scope: Scope) -> None:
+        if settings.learning_auto_apply:
+            await services.maintenance.mend(scope)
+        await give_suggestions(services, scope)
+
+    return [
+        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, services.insights.keep_measures),
+        Job("maintenance", 21_600.0, maintain),
+    ]
 
 
 @asynccontextmanager

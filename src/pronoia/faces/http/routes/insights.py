@@ -245,8 +245,8 @@ def _underused(use: UseReport, now: float) -> list[JsonObject]:
 
 def _strengths(use: UseReport) -> dict[str, float]:
     strengths: dict[str, list[float]] = {}
-    for link in use.held.links:
-        strengths.setdefault(link.type.value, []).append(link.strength)
+    for kind, strength in use.held.links.strengths():
+        strengths.setdefault(kind.value, []).append(strength)
     return {kind: round(sum(all_) / len(all_), 3) for kind, all_ in sorted(strengths.items())}
 
 
@@ -254,7 +254,7 @@ def _summary(use: UseReport, now: float) -> JsonObject:
     held = use.held
     alive, used = held.alive, held.last_accessed
     return {
-        "total_memories": held.count,
+        "total_memories": use.memory_count,
         "avg_helpfulness": round(float(held.helpfulness[alive].mean()), 3) if held.count else 0.5,
         "active_memories": int((alive & (used >= now - ACTIVE_SECONDS)).sum()),
         "stale_memories": int((alive & (used < now - STALE_SECONDS)).sum()),
