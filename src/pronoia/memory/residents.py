@@ -123,7 +123,9 @@ class Residents:
         if resident is None:
             return
         held = resident.working_set
-        if held.activity + count == activity and held.history.confirm(count):
+        # A load that is under way may have read the counts before these uses were written; they stay pending for it.
+        is_loading = scope.digest in self._loading
+        if not is_loading and held.activity + count == activity and held.history.confirm(count):
             held.activity = activity
         self.heard(scope.digest, 0, activity)
 
