@@ -53,3 +53,6 @@ select coalesce((select memory_version from advanced), $3::bigint);
 
 -- record_accesses: Append and count uses of many users.
 select organisation_id, user_id, activity from record_accesses($1, $2, $3, $4, $5, $6);
+
+-- work_left: Say whether there is work of any tenant. Only the owner may look.
+select exists (select from work);
