@@ -10,6 +10,8 @@ import pytest
 
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
+from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
@@ -25,6 +27,8 @@ from pronoia.services.changes import Changes
 from pronoia.services.drafts import Draft
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories, MemoryEdit
+from pronoia.services.outcomes import Outcomes
+from pronoia.services.prediction_learning import PredictionLearning
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.uses import Uses
 from pronoia.testing.embedder import HashingEmbedder
@@ -70,6 +74,10 @@ def services(
         )  # fmt: skip
         memories = Memories(
             store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
+            outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock),
+            learning=PredictionLearning(
+                store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
+            ),
             ranking_weights=ranking_weights, clock=clock, maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(

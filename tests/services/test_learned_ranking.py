@@ -44,7 +44,7 @@ ENOUGH = 45
 
 @pytest.fixture
 async def services(settings: Settings) -> AsyncIterator[Services]:
-    async with open_services(settings, MISLED) as services:
+    async with open_services(settings, prior=MISLED) as services:
         yield services
 
 
@@ -143,7 +143,7 @@ async def test_a_restart_keeps_what_was_learned(
 ):
     await teach(services, scope, memory_ids, range(ENOUGH))
     weights = await services.ranking_weights.of(scope)
-    async with open_services(settings, MISLED) as restarted:
+    async with open_services(settings, prior=MISLED) as restarted:
         again = await restarted.ranking_weights.of(scope)
         assert weights is not None
         assert again is not None
@@ -178,7 +178,7 @@ async def test_weights_after_a_deletion_are_those_of_who_never_had_the_memory(
     await services.ranking_weights.settled()
     ((left,),) = await rows(settings, "select weights from ranking_weights")
     await rows(settings, "update ranking_weights set weights = null")
-    async with open_services(settings, MISLED) as other:
+    async with open_services(settings, prior=MISLED) as other:
         await other.ranking_weights.of(scope)
         await other.ranking_weights.settled()
     ((again,),) = await rows(settings, "select weights from ranking_weights")

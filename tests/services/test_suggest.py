@@ -193,7 +193,7 @@ async def test_nothing_of_another_user_is_suggested_or_counted(services, scope, 
 
 
 async def test_whoever_listens_hears_of_what_was_got_and_judged(services, scope, outcomes, ids):
-    services.recall._uses._listener = outcomes
+    services.recall._uses._listeners = (outcomes,)
     await services.recall.get(scope, ids[0])
     await services.memories.feedback(scope, ids[1], helpful=True, context=None, satisfaction=None)
     await services.memories.add(scope, [Draft("written")])

@@ -49,7 +49,7 @@ class Process:
     async def history(self, scope: Scope) -> list[UUID]:
         held = await self.residents.get(scope)
         assert held is not None
-        return [held.history.ids[number] for number in held.history.items.tolist()]
+        return [held.history.id(number) for number in held.history.items.tolist()]
 
 
 async def test_uses_of_two_processes_make_one_history_in_each(

@@ -91,7 +91,7 @@ class Predictions:
             return Predicted([], 0)
         model = await self._learning.model_of(held)
         # Nothing waits from here on: numbers and rows stay as they are.
-        rows = held.rows_of(held.history.ids)
+        rows = held.rows_of_history()
         recent = [row for memory_id in request.recent if (row := held.row_of(memory_id)) is not None]
         content = None
         if request.context is not None or recent:
@@ -125,7 +125,7 @@ def _chosen(
             memory=held.memory(int(rows[number])),
             confidence=float(prediction.confidences[number]),
             reasons=_reasons(prediction.contributions[:, number], content, int(rows[number])),
-            related_to=_related(held, held.history.ids[number], recent_ids),
+            related_to=_related(held, held.history.id(number), recent_ids),
         )
         for number in map(int, numbers)
     ]
