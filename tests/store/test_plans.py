@@ -106,3 +106,27 @@ async def test_writing_reads_no_more_than_the_memories_it_is_about(
         read = await _rows_read(connection) - before
     # The memory before, to be changed and for its references, and the one that has the text already.
     assert read["memories"] <= 8
+
+
+async def test_finishing_links_reads_only_the_memories_that_are_linked(
+    database: Database, ids: dict[Scope, list[UUID]]
+) -> None:
+    user, memory_ids = next(iter(ids.items()))
+    links = [relationship(memory_ids[place], memory_ids[place + 1]) for place in range(2, 52)]
+    async with database.durable() as connection:
+        await connection.execute("select set_config('app.tenant', $1, true)", str(user.organisation_id))
+        before = await _rows_read(connection)
+        await connection.fetch(
+            QUERIES["finish_links"],
+            *(user.organisation_id, user.user_id, 99, memory_ids[2:52]),
+            [one.id for one in links],
+            [one.memory_id for one in links],
+            [one.related_memory_id for one in links],
+            [one.type.value for one in links],
+            [one.strength for one in links],
+            [one.explanation for one in links],
+            [one.created_at for one in links],
+        )
+        read = await _rows_read(connection) - before
+    # Both ends of each, and again for their references.
+    assert read["memories"] <= 4 * len(links)
