@@ -50,13 +50,13 @@ class User:
 
 
 class Mix:
-    """Writes request after request, as random as its seed. Each asks about one of `memories` stored texts."""
+    """Writes request after request, as random as its seed. Each is about one of so many `topics`, stored texts all."""
 
-    def __init__(self, host: str, users: Sequence[User], *, memories: int, seed: int) -> None:
+    def __init__(self, host: str, users: Sequence[User], *, topics: int, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - traffic, not secrets
         self._verbs = [verb for verb, share in SHARES.items() for _ in range(share)]
         self._heads = [_head(host, user) for user in users]
-        self._memories = memories
+        self._topics = topics
 
     def draw(self) -> tuple[Verb, bytes]:
         """Give the next request, ready to be sent."""
@@ -65,7 +65,7 @@ class Mix:
         head = self._heads[int(chance() * len(self._heads))]
         if verb not in FIELDS:
             return verb, b"%b HTTP/1.1\r\n%b\r\n" % (LINES[verb], head)
-        body = b'{"%b": "%b"}' % (FIELDS[verb].encode(), words_of(int(chance() * self._memories)).encode())
+        body = b'{"%b": "%b"}' % (FIELDS[verb].encode(), words_of(int(chance() * self._topics)).encode())
         return verb, b"%b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
             LINES[verb],
             head,

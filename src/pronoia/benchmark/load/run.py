@@ -27,10 +27,11 @@ WARMING_REQUESTS_PER_USER = 3
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run. `memories` of each user are in the target already."""
+    """What is to be run, against a target that has its memories."""
 
     scenario: ScenarioName
-    memories: int
+    topics: int
+    """How many different things each user asks about."""
     seed: int
     seconds: float | None = None
     """Length of each stage or step instead of its own."""
@@ -96,7 +97,7 @@ class Run:
     def _generator(self, behaviour: Behaviour) -> Generator:
         target = self._target
         host = f"{target.host}:{target.port}"
-        mix = Mix(host, target.users, memories=self._order.memories, seed=self._order.seed)
+        mix = Mix(host, target.users, topics=self._order.topics, seed=self._order.seed)
         return Generator(target.host, target.port, mix, behaviour)
 
     def _begin(self, what: str) -> None:

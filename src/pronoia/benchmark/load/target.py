@@ -151,7 +151,10 @@ async def _until_it_listens(port: int) -> None:
 
 
 async def fill(target: Target, memories: int, advance: Callable[[], None]) -> None:
-    """Store so many memories for each user, once within a day however often it is run. `advance` is told of users."""
+    """Store so many memories for each user, once within a day however often it is run. `advance` is told of users.
+
+    Raises ConfigurationError if the server refuses, OSError or EOFError if it does not answer.
+    """
     left = list(target.users)
 
     async def work() -> None:
@@ -166,9 +169,12 @@ async def fill(target: Target, memories: int, advance: Callable[[], None]) -> No
             advance()
         writer.close()
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(FILLERS):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(FILLERS):
+                group.create_task(work())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _successful_answer(reader: asyncio.StreamReader) -> None:

@@ -45,6 +45,10 @@ def measure_load(
     scenario: Annotated[ScenarioName, typer.Option("--scenario", help="What to ask.")] = ScenarioName.SUSTAINED,
     users: Annotated[int, typer.Option("--users", min=1, max=10_000, help="Users who ask.")] = 100,
     memories: Annotated[int, typer.Option("--memories", min=1, max=100_000, help="Memories of each.")] = 1_000,
+    topics: Annotated[
+        int | None,
+        typer.Option("--topics", min=1, help="Different things a user asks about.  [default: one for each memory]"),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=1, max=86_400, help="Length of each stage instead of its own.")
     ] = None,
@@ -76,11 +80,17 @@ def measure_load(
     due. Without --url, a temporary server runs on a core of its own, if there are two. The exit code is 1 if a promise
     is missed.
     """
-    order = Order(scenario, memories, SystemRandom().getrandbits(32) if seed is None else seed, seconds, rate)
+    order = Order(
+        scenario,
+        min(topics or memories, memories),
+        SystemRandom().getrandbits(32) if seed is None else seed,
+        seconds,
+        rate,
+    )
     address = None if url is None else _address(url, allow_remote=allow_remote)
     if address is not None and not key:
         raise typer.BadParameter("A server of your own needs a service key.", param_hint="--key")
-    found = uvloop.run(_measure(order, users, address, key, _settings(setting or [])))
+    found = uvloop.run(_measure(order, users, memories, address, key, _settings(setting or [])))
     if plot is not None:
         plot_load(found, plot)
     if as_json:
@@ -118,17 +128,17 @@ def _is_here(host: str) -> bool:
 
 
 async def _measure(
-    order: Order, users: int, address: tuple[str, int] | None, key: str, settings: Mapping[str, str]
+    order: Order, users: int, memories: int, address: tuple[str, int] | None, key: str, settings: Mapping[str, str]
 ) -> LoadReport:
     try:
         async with _target(users, address, key, settings) as target:
             with progress_bar("Storing", len(target.users)) as advance:
-                await fill(target, order.memories, advance)
+                await fill(target, memories, advance)
             console = Console(stderr=True)
             with console.status("Waiting for the work that writes leave behind") as status:
                 await settle(target)
                 return await Run(order, target, status.update)()
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise UnavailableError(f"The server does not answer: {error}.") from error
 
 
