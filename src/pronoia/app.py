@@ -10,9 +10,11 @@ from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
+from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
@@ -22,14 +24,18 @@ from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.telemetry.meter import PrometheusMeter
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
+from pronoia.faces.http.routes.health import server_version
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.analysis import Analysis
+from pronoia.services.answers import Answers
 from pronoia.services.background import Background
+from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
 from pronoia.services.health import Health
@@ -40,6 +46,7 @@ from pronoia.services.memories import Memories
 from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
+from pronoia.services.query_vectors import QueryVectors
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
@@ -55,7 +62,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Clock, Embedder
+    from pronoia.ports import CacheTier, Clock, Embedder, Meter
     from pronoia.recall.prior import Prior
 
 
@@ -77,17 +84,20 @@ class _Parts:
     uses: Uses
     ranking_weights: RankingWeights
     recall: Recall
+    caches: Caches
+    answers: Answers
 
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, clock: Clock | None = None, prior: Prior | None = None
+    settings: Settings, clock: Clock | None = None, prior: Prior | None = None, meter: Meter | None = None
 ) -> AsyncGenerator[Services]:
     """Open everything a migrated database needs, and close it in the reverse order; what is pending is written.
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    parts = _parts(settings, await _open_database(settings), clock or SystemClock(), prior or shipped_prior())
+    database = await _open_database(settings)
+    parts = _parts(settings, database, clock or SystemClock(), prior or shipped_prior(), meter or PrometheusMeter())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -97,17 +107,21 @@ async def open_services(
         await parts.learning.save()
         await parts.outcomes.flush()
         await parts.ranking_weights.close()
+        await parts.caches.close()
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
         await parts.database.close()
 
 
-def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -> _Parts:
+def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior, meter: Meter) -> _Parts:
     embedder = _embedder(settings)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     residents = _residents(settings, store, embedder)
-    changes = Changes(feed=_change_feed(settings, database), residents=residents)
+    local = _local_tier(settings, clock)
+    tiers = [local, *_farther_tiers(settings, database, clock)][: settings.cache_tiers]
+    caches = Caches(tiers=tiers, clock=clock, meter=meter, draw=SystemRandom().random)
+    changes = Changes(feed=_change_feed(settings, database), residents=residents, others=[local])
     insight_store = PostgresInsightStore(database)
     outcomes = Outcomes(store=insight_store, clock=clock)
     learning = PredictionLearning(
@@ -127,6 +141,7 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
     recall = Recall(
         store=store,
         embedder=embedder,
+        query_vectors=QueryVectors(embedder=embedder, caches=caches if settings.embedding_url else None),
         residents=residents,
         uses=uses,
         outcomes=outcomes,
@@ -134,6 +149,15 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
         clock=clock,
         executor=executor,
         prior=prior,
+    )
+    answers = Answers(
+        caches=caches,
+        residents=residents,
+        uses=uses,
+        ranking_weights=ranking_weights,
+        learning=learning,
+        clock=clock,
+        edition=f"{server_version()} {embedder.space} {settings.time_zone}",
     )
     return _Parts(
         settings,
@@ -150,6 +174,8 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
         uses,
         ranking_weights,
         recall,
+        caches,
+        answers,
     )
 
 
@@ -173,6 +199,7 @@ def _services(parts: _Parts) -> Services:
             outcomes=parts.outcomes,
             learning=parts.learning,
             ranking_weights=parts.ranking_weights,
+            answers=parts.answers,
             clock=clock,
             maximum_text_length=settings.maximum_text_length,
         ),
@@ -202,6 +229,8 @@ def _services(parts: _Parts) -> Services:
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         health=Health(database=parts.database, clock=clock),
+        answers=parts.answers,
+        caches=parts.caches,
     )
 
 
@@ -226,6 +255,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         services.maintenance.run(),
         parts.ranking_weights.run(),
         parts.ranking_weights.count(),
+        parts.caches.run(),
     ]
     if parts.settings.learning_schedule:
         loops.append(_schedule(parts, services).run())
@@ -293,6 +323,30 @@ def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedde
         budget_bytes=settings.working_set_bytes,
         resident_limit=settings.resident_limit,
     )
+
+
+def _local_tier(settings: Settings, clock: Clock) -> LocalTier:
+    return LocalTier(
+        name="1", lifetime_seconds=300.0, maximum_keys=10_000, maximum_bytes=settings.cache_bytes, clock=clock
+    )
+
+
+def _farther_tiers(settings: Settings, database: Database, clock: Clock) -> list[CacheTier]:
+    shared: CacheTier = PostgresCacheTier(
+        database, name="2", shared=True, lifetime_seconds=600.0, clean_seconds=120.0, maximum_keys=5_000, clock=clock
+    )
+    if settings.cache_url:
+        # Its package is an extra.
+        from pronoia.adapters.cache.redis_tier import RedisTier  # noqa: PLC0415
+
+        shared = RedisTier(
+            settings.cache_url, name="2", lifetime_seconds=600.0, maximum_keys=5_000, timeout_seconds=1.0, clock=clock
+        )
+    kept = PostgresCacheTier(
+        database, name="3", shared=False, lifetime_seconds=3_600.0, clean_seconds=3_600.0, maximum_keys=50_000,
+        clock=clock,
+    )  # fmt: skip
+    return [shared, kept]
 
 
 def _ranking_weights(

@@ -44,6 +44,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     resident_limit: Annotated[
         int, Meta(ge=0, description="Memories of a user above which SQL finds the candidates instead.")
     ] = 50_000
+    cache_tiers: Annotated[
+        int,
+        Meta(ge=0, le=3, description="Cache tiers in use: 1 in the process, 2 also shared, 3 also kept; 0 for none."),
+    ] = 3
+    cache_bytes: Annotated[
+        int, Meta(ge=1 << 20, description="Memory for cached answers in each process; the least used leave first.")
+    ] = 64 << 20
+    cache_url: Annotated[
+        str, Meta(description="Redis or Valkey that processes share answers in: redis://host. Empty takes PostgreSQL.")
+    ] = ""
     maximum_text_length: Annotated[int, Meta(ge=1, le=1_000_000, description="Longest text of a memory.")] = 10_000
     maximum_body_bytes: Annotated[int, Meta(ge=1024, description="Largest request body.")] = 1 << 20
     request_timeout_seconds: Annotated[

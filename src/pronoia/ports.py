@@ -393,8 +393,11 @@ class RankingStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
+    """A claim. It holds until others may claim the same; `leases` are the times when that is, one or more."""
+
     scope: Scope
     memory_ids: tuple[UUID, ...]
+    leases: tuple[datetime, ...]
 
 
 class WorkKind(StrEnum):
@@ -405,17 +408,18 @@ class WorkKind(StrEnum):
 
 
 class WorkQueue(Protocol):
-    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again."""
+    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again.
+
+    Whoever finishes after somebody else's claim, or after the memory changed, changes nothing.
+    """
 
     async def claim(self, kind: WorkKind, limit: int, lease_seconds: float) -> list[PendingWork]: ...
 
-    async def finish_links(
-        self, scope: Scope, memory_ids: Sequence[UUID], relationships: Sequence[Relationship]
-    ) -> Written:
+    async def finish_links(self, work: PendingWork, relationships: Sequence[Relationship]) -> Written:
         """Store found relationships (existing pairs are kept) and close the work in one transaction."""
         ...
 
-    async def finish_vectors(self, scope: Scope, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
+    async def finish_vectors(self, work: PendingWork, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
         """Store vectors and close the work in one transaction."""
         ...
 
@@ -534,3 +538,58 @@ class ScheduleStore(Protocol):
     async def active_users(self, organisation_id: UUID, job: str, limit: int) -> list[Scope]:
         """List users with uses since the job was last noted for them, those who waited longest first."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """What a cache tier keeps."""
+
+    value: bytes
+    expires_at: float
+    """Seconds since the epoch."""
+    cost_seconds: float = 0.0
+    """What making it took."""
+    version: int | None = None
+    """Of its owner's memory, that it reflects; None if it reflects none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSize:
+    entries: int
+    nbytes: int
+
+
+class CacheTier(Protocol):
+    """Keeps values of users that can always be made again. Raises UnavailableError when it does not answer.
+
+    An owner without a name is the organisation as a whole. No value is ever found by another owner.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def lifetime_seconds(self) -> float: ...
+
+    @property
+    def clean_seconds(self) -> float:
+        """Say how often to clean."""
+        ...
+
+    async def get(self, owner: Scope, key: bytes) -> CacheEntry | None:
+        """Give what is kept and has not expired."""
+        ...
+
+    async def put(self, owner: Scope, key: bytes, entry: CacheEntry) -> None:
+        """Keep a value, unless it is too large, or the owner's memory is known to have moved on from its version."""
+        ...
+
+    async def forget(self, owner: Scope) -> None:
+        """Drop all of an owner's values."""
+        ...
+
+    async def clean(self) -> CacheSize:
+        """Drop what has expired and what is beyond the bounds, and say what is left."""
+        ...
+
+    async def close(self) -> None: ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -53,9 +53,12 @@ def test_memories_outlive_every_lie_of_the_provider(
                 assert [memory["text"] for memory in found.json()["memories"]] == [entry.texts[0]], lie
                 if time.monotonic() >= ends:
                     break
-        assert victim.query("select count(*) from memories where user_id = $1 and embedding is not null", writer.user)[
-            0
-        ]["count"] == 0
+        assert (
+            victim.query("select count(*) from memories where user_id = $1 and embedding is not null", writer.user)[0][
+                "count"
+            ]
+            == 0
+        )
         embedder.mode = ""
         started = time.monotonic()
         until(lambda: _embedded(victim), BACKFILL_SECONDS)
@@ -86,7 +89,7 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
             pass
         victim.end_leases()
         assert embedder.asked.acquire(timeout=10), "the first process did not take the work"
-        first.process.send_signal(_signal("SIGSTOP"))
+        first.process.send_signal(signal.SIGSTOP)
         embedder.mode = ""
         with serving(victim.url, tmp_path / "second", **embedder.settings) as second:
             until(lambda: _embedded(victim), BACKFILL_SECONDS)
@@ -94,7 +97,7 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
             done = victim.query(rows, writer.user)
             embedder.mode = "somebody else's vector"
             embedder.released.set()
-            first.process.send_signal(_signal("SIGCONT"))
+            first.process.send_signal(signal.SIGCONT)
             # It has got over it when it answers, and has taken up and done new work.
             embedder.mode = ""
             later = writer.next_entry()

@@ -22,7 +22,9 @@ from pronoia.domain.records import Permission, Plan
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
+from pronoia.services.answers import Answers
 from pronoia.services.background import Background
+from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.drafts import Draft
 from pronoia.services.keys import Keys
@@ -32,6 +34,7 @@ from pronoia.services.prediction_learning import PredictionLearning
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.uses import Uses
 from pronoia.testing.embedder import HashingEmbedder
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -72,12 +75,18 @@ def services(
             store=PostgresRankingStore(database), embedder=embedder, residents=residents, clock=clock,
             executor=executor, prior=shipped_prior(),
         )  # fmt: skip
+        learning = PredictionLearning(
+            store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
+        )
+        caches = Caches(tiers=[], clock=clock, meter=RecordingMeter(), draw=lambda: 0.0)
+        answers = Answers(
+            caches=caches, residents=residents, uses=uses, ranking_weights=ranking_weights, learning=learning,
+            clock=clock, edition="",
+        )  # fmt: skip
         memories = Memories(
             store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
             outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock),
-            learning=PredictionLearning(
-                store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
-            ),
+            learning=learning, answers=answers,
             ranking_weights=ranking_weights, clock=clock, maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(

@@ -122,7 +122,7 @@ async def test_noise_is_not_served_and_turns_off_what_was(services: Services, sc
     generator = random.Random(seed)  # noqa: S311 - picks memories, no secrets
     await teach(services, scope, memory_ids, range(ENOUGH))
     assert await services.ranking_weights.of(scope) is not None
-    for turn in range(400):
+    for turn in range(2_000):
         context = f"{question(generator.randrange(len(TOPICS)))} Turn {turn}."
         await services.memories.feedback(
             scope, generator.choice(memory_ids), helpful=True, context=context, satisfaction=None

@@ -97,7 +97,7 @@ class Background:
         memories = await self._memories(held, work)
         vectors = await self._embedder.embed([with_speaker(memory.speaker, memory.text) for memory in memories])
         named = [(memory.id, vector) for memory, vector in zip(memories, vectors, strict=True)]
-        return await self._queue.finish_vectors(work.scope, named)
+        return await self._queue.finish_vectors(work, named)
 
     async def _memories(self, held: WorkingSet | None, work: PendingWork) -> list[Memory]:
         """Read the memories that are still there; those of a user above the resident limit from the store."""
@@ -111,10 +111,10 @@ class Background:
 
     async def _link(self, held: WorkingSet | None, work: PendingWork) -> Written:
         if held is None:
-            return await self._queue.finish_links(work.scope, work.memory_ids, [])
+            return await self._queue.finish_links(work, [])
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._executor, self._find_links, held, _rows(held, work.memory_ids))
-        return await self._queue.finish_links(work.scope, work.memory_ids, found)
+        return await self._queue.finish_links(work, found)
 
     def _find_links(self, held: WorkingSet, rows: list[int]) -> list[Relationship]:
         """Relate memories, at the cost of one matrix product; runs beside the event loop."""

@@ -19,6 +19,7 @@ from pronoia.ports import UserState
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
+    from datetime import datetime
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.maintenance import MaintenanceStep
@@ -52,13 +53,18 @@ class Maintenance:
         self._clock = clock
         self._executor = executor
 
-    async def suggestions(self, scope: Scope, minimum_version: int | None = None) -> tuple[Findings, int]:
-        """Look for what could be mended, beside the event loop; and give the version that was looked at."""
+    async def suggestions(
+        self, scope: Scope, minimum_version: int | None = None, at: datetime | None = None
+    ) -> tuple[Findings, int]:
+        """Look, as of a time or now, for what could be mended; and give the version that was looked at.
+
+        It is done beside the event loop.
+        """
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             raise NotFoundError("The memory of a user above the resident limit cannot be looked through yet.")
         version = held.version
-        now = self._clock.now().timestamp()
+        now = (at or self._clock.now()).timestamp()
         # A complete reload gives the set new columns; the copy goes on reading those that it began with.
         work = partial(find_maintenance, copy(held), list(held.links), now)
         return await asyncio.get_running_loop().run_in_executor(self._executor, work), version

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Idempotency, Revision, Vector
     from pronoia.memory.residents import Residents
     from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Snapshot, Written
+    from pronoia.services.answers import Answers
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft
     from pronoia.services.outcomes import Outcomes
@@ -70,6 +71,7 @@ class Memories:
         outcomes: Outcomes,
         learning: PredictionLearning,
         ranking_weights: RankingWeights,
+        answers: Answers,
         clock: Clock,
         maximum_text_length: int,
     ) -> None:
@@ -81,6 +83,7 @@ class Memories:
         self._outcomes = outcomes
         self._learning = learning
         self._ranking_weights = ranking_weights
+        self._answers = answers
         self._clock = clock
         self._maximum_text_length = maximum_text_length
 
@@ -117,6 +120,7 @@ class Memories:
         if not written.replayed:
             self._publish(scope, snapshots.removed(written.version, memory_id))
             self._ranking_weights.forgot(scope, memory_id)
+            await self._answers.forget(scope)
         return written
 
     async def forget(self, scope: Scope, idempotency: Idempotency | None = None) -> Forgotten:
@@ -127,6 +131,7 @@ class Memories:
         await self._learning.forget(scope)
         self._ranking_weights.forgot(scope)
         self._changed(scope, forgotten.version)
+        await self._answers.forget(scope, shared=True)
         return forgotten
 
     async def feedback(

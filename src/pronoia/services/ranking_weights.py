@@ -77,6 +77,7 @@ class LearningParameters:
 class _Served:
     weights: NDArray[np.float32] | None
     read_at: float
+    fitted_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -129,6 +130,15 @@ class RankingWeights:
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         return served.weights
+
+    async def mark(self, scope: Scope) -> str:
+        """Name what was fitted for a user; it changes when that does."""
+        await self.of(scope)
+        served = self._served.get(scope)
+        if served is None:
+            return ""
+        weights = "" if served.weights is None else np.asarray(served.weights, dtype=np.float32).tobytes().hex()
+        return f"{served.fitted_at} {weights}"
 
     def searched(self, scope: Scope, query: str, shown: Sequence[UUID]) -> None:
         """Note what a search showed."""
@@ -252,13 +262,13 @@ class RankingWeights:
         fitted = state.layout == LAYOUT
         weights = np.array(state.weights, dtype=np.float32) if fitted and state.served else None
         if changes == self._changes:
-            self._serve(scope, weights)
+            self._serve(scope, weights, state.fitted_at)
             if state.examples and not fitted and scope not in self._learning:
                 self._queue(scope, None)
         return weights
 
-    def _serve(self, scope: Scope, weights: NDArray[np.float32] | None) -> None:
-        self._served[scope] = _Served(weights, self._clock.monotonic())
+    def _serve(self, scope: Scope, weights: NDArray[np.float32] | None, fitted_at: datetime | None) -> None:
+        self._served[scope] = _Served(weights, self._clock.monotonic(), fitted_at)
         self._served.move_to_end(scope)
         if len(self._served) > MAXIMUM_SERVED:
             self._served.popitem(last=False)
@@ -330,7 +340,7 @@ class RankingWeights:
             return
         learning.saved = served
         self._changes += 1
-        self._serve(scope, weights if served else None)
+        self._serve(scope, weights if served else None, state.fitted_at)
 
 
 def _appended(learning: _Learning, example: RankingExample) -> dict[str, list[RankingExample]]:

@@ -29,4 +29,8 @@ class Family:
 FAMILIES: tuple[Family, ...] = (
     Family("cache_hits_total", Kind.COUNTER, "Answers found in a cache tier.", ("tier",)),
     Family("cache_misses_total", Kind.COUNTER, "Answers looked for in a cache tier in vain.", ("tier",)),
+    Family("cache_size", Kind.GAUGE, "Answers in a cache tier.", ("tier",)),
+    Family("cache_bytes", Kind.GAUGE, "Bytes of the answers in a cache tier.", ("tier",)),
+    Family("cache_refreshes_total", Kind.COUNTER, "Answers renewed before they expired.", ("tier",)),
+    Family("cache_failures_total", Kind.COUNTER, "Calls of a cache tier that failed or took too long.", ("tier",)),
 )
