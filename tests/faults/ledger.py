@@ -85,12 +85,14 @@ class Writer(threading.Thread):
         self.failure: Exception | None = None
         self.stopping = threading.Event()
         self.acknowledged = threading.Semaphore(0)
+        self.version = 0
+        """Of the user's memory when it last acknowledged a write: what is read must be as new."""
         self._urls = urls
         self._random = random.Random(seed)  # noqa: S311 - a schedule of writes
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"X-API-Key": self.key, "X-User-ID": self.user}
+        return {"X-API-Key": self.key, "X-User-ID": self.user, "X-Memory-Version": str(self.version)}
 
     def run(self) -> None:
         try:
@@ -128,6 +130,7 @@ class Writer(threading.Thread):
                 continue
             assert answer.status_code == 201, answer.text
             entry.ids = [memory["id"] for memory in answer.json().get("memories", [answer.json()])]
+            self.version = max(self.version, int(answer.headers["X-Memory-Version"]))
             entry.acknowledged_at = time.monotonic()
             self.acknowledged.release()
 

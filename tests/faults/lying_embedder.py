@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 8
 HUGE_BYTES = 100_000_000
+LATE_LIE = "late lie"
 Items = list[dict[str, object]]
 
 
@@ -92,6 +93,12 @@ def _hang(handler: _Handler, _: Items) -> None:
     handler.server.released.wait()
 
 
+def _late_lie(handler: _Handler, items: Items) -> None:
+    """Answer with the vector of something else, when nobody waits for it any more."""
+    handler.server.released.wait()
+    _truth(handler, [{**item, "embedding": [0.0] * (DIMENSIONS - 1) + [1.0]} for item in items])
+
+
 def _drip(handler: _Handler, items: Items) -> None:
     body = json.dumps({"data": items}).encode()
     handler.send_response(200)
@@ -133,5 +140,5 @@ LIES: dict[str, Callable[[_Handler, Items], None]] = {
     "NaN": _changed(lambda items: [item.update(embedding=[float("nan")] * DIMENSIONS) for item in items]),
     "redirect": lambda handler, _: handler.reply(b"", 307, Location="http://127.0.0.1:9/"),
     "duplicate index": _changed(lambda items: items.append(items[0])),
-    "somebody else's vector": _changed(lambda items: [item.update(embedding=[0.0] * 7 + [9.0]) for item in items]),
+    LATE_LIE: _late_lie,
 }

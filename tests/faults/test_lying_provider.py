@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fault_server import LONG, serving, until
 from ledger import Writers, check
-from lying_embedder import LIES, LyingEmbedder
+from lying_embedder import LATE_LIE, LIES, LyingEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def embedder() -> Iterator[LyingEmbedder]:
 def test_memories_outlive_every_lie_of_the_provider(
     victim: OwnPostgres, embedder: LyingEmbedder, tmp_path: Path, seed: int
 ) -> None:
-    lies = [lie for lie in LIES if lie != "somebody else's vector"]
+    lies = [lie for lie in LIES if lie != LATE_LIE]
     with serving(victim.url, tmp_path / "log", **embedder.settings) as server:
         writers = Writers([server.url], [victim.key()], seed)
         (writer,) = writers.writers
@@ -84,7 +84,7 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
         entry = writer.next_entry()
         writer.ledger.append(entry)
         writer.send(entry)
-        embedder.mode = "hang"
+        embedder.mode = LATE_LIE
         while embedder.asked.acquire(blocking=False):
             pass
         victim.end_leases()
@@ -93,16 +93,17 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
         embedder.mode = ""
         with serving(victim.url, tmp_path / "second", **embedder.settings) as second:
             until(lambda: _embedded(victim), BACKFILL_SECONDS)
-            rows = "select embedding::text, xmin::text from memories where user_id = $1 order by id"
-            done = victim.query(rows, writer.user)
-            embedder.mode = "somebody else's vector"
-            embedder.released.set()
-            first.process.send_signal(signal.SIGCONT)
-            # It has got over it when it answers, and has taken up and done new work.
-            embedder.mode = ""
-            later = writer.next_entry()
-            writer.ledger.append(later)
-            writer.send(later)
-            check(second.url, writers, victim, [first.log, second.log])
-            assert victim.query(rows, writer.user)[: len(done)] == done
+        stored = "select id, embedding::text from memories where user_id = $1 and id = any($2::uuid[]) order by id"
+        done = victim.query(stored, writer.user, entry.ids)
+        embedder.released.set()
+        first.process.send_signal(signal.SIGCONT)
+        # What it is given next it does after what it held when it was stopped.
+        embedder.mode = "500"
+        later = writer.next_entry()
+        writer.ledger.append(later)
+        writer.send(later)
+        embedder.mode = ""
+        until(lambda: _embedded(victim), BACKFILL_SECONDS)
+        assert victim.query(stored, writer.user, entry.ids) == done
+        check(first.url, writers, victim, [first.log, second.log])
     writers.report("11 process frozen", 1)
