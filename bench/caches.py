@@ -22,6 +22,7 @@ import httpx2
 from harness import WORDS, postgres, sentence
 
 from pronoia.adapters.cache.redis_tier import RedisTier
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.app import open_services
 from pronoia.config import read_settings
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
@@ -70,7 +71,7 @@ async def working(database_url: str, clock: Clock, secret: str = "") -> AsyncIte
             _, secret = await services.keys.create(
                 user_id=None, plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
             )
-        transport = httpx2.ASGITransport(app=create_http_app(services, settings, clock.now))
+        transport = httpx2.ASGITransport(app=create_http_app(services, settings, clock.now, telemetry=open_telemetry()))
         async with httpx2.AsyncClient(transport=transport, base_url="http://worker") as http:
             yield Worker(services, http, secret)
 

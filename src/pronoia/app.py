@@ -22,13 +22,17 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
-from pronoia.adapters.telemetry.meter import PrometheusMeter
+from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
+from pronoia.adapters.telemetry.logs import configure_logs
+from pronoia.adapters.telemetry.opening import open_telemetry
+from pronoia.adapters.telemetry.process import ProcessWatch
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
-from pronoia.faces.http.routes.health import server_version
+from pronoia.faces.http.routes.health import VERSION
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
@@ -38,6 +42,7 @@ from pronoia.services.background import Background
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
+from pronoia.services.gauges import Gauges
 from pronoia.services.health import Health
 from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
@@ -62,7 +67,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import CacheTier, Clock, Embedder, Meter
+    from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 
@@ -71,6 +76,7 @@ class _Parts:
     """What the use cases share."""
 
     settings: Settings
+    telemetry: Telemetry
     database: Database
     embedder: Embedder
     executor: ThreadPoolExecutor
@@ -90,14 +96,15 @@ class _Parts:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, clock: Clock | None = None, prior: Prior | None = None, meter: Meter | None = None
+    settings: Settings, clock: Clock | None = None, prior: Prior | None = None, telemetry: Telemetry | None = None
 ) -> AsyncGenerator[Services]:
     """Open everything a migrated database needs, and close it in the reverse order; what is pending is written.
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    database = await _open_database(settings)
-    parts = _parts(settings, database, clock or SystemClock(), prior or shipped_prior(), meter or PrometheusMeter())
+    telemetry = telemetry or _telemetry(settings)
+    database = await _open_database(settings, telemetry)
+    parts = _parts(settings, telemetry, database, clock or SystemClock(), prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -111,19 +118,21 @@ async def open_services(
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
         await parts.database.close()
+        await telemetry.tracing.close()
 
 
-def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior, meter: Meter) -> _Parts:
-    embedder = _embedder(settings)
+def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: Clock, prior: Prior) -> _Parts:
+    embedder = MeasuredEmbedder(_embedder(settings), telemetry)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
-    residents = _residents(settings, store, embedder)
+    meter = telemetry.meter
+    residents = _residents(settings, store, meter, embedder)
     local = _local_tier(settings, clock)
     tiers = [local, *_farther_tiers(settings, database, clock)][: settings.cache_tiers]
     caches = Caches(tiers=tiers, clock=clock, meter=meter, draw=SystemRandom().random)
     changes = Changes(feed=_change_feed(settings, database), residents=residents, others=[local])
     insight_store = PostgresInsightStore(database)
-    outcomes = Outcomes(store=insight_store, clock=clock)
+    outcomes = Outcomes(store=insight_store, clock=clock, meter=meter)
     learning = PredictionLearning(
         store=PostgresContributionStore(database),
         residents=residents,
@@ -137,7 +146,7 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior, m
         clock=clock,
         listeners=(outcomes, learning),
     )
-    ranking_weights = _ranking_weights(database, embedder, residents, clock, executor, prior)
+    ranking_weights = _ranking_weights(database, embedder, residents, clock, meter, executor, prior)
     recall = Recall(
         store=store,
         embedder=embedder,
@@ -147,6 +156,7 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior, m
         outcomes=outcomes,
         ranking_weights=ranking_weights,
         clock=clock,
+        meter=meter,
         executor=executor,
         prior=prior,
     )
@@ -157,10 +167,11 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior, m
         ranking_weights=ranking_weights,
         learning=learning,
         clock=clock,
-        edition=f"{server_version()} {embedder.space} {settings.time_zone}",
+        edition=f"{VERSION} {embedder.space} {settings.time_zone}",
     )
     return _Parts(
         settings,
+        telemetry,
         database,
         embedder,
         executor,
@@ -181,6 +192,7 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior, m
 
 def _services(parts: _Parts) -> Services:
     settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    meter = parts.telemetry.meter
     insights = Insights(
         store=parts.insight_store,
         residents=residents,
@@ -201,11 +213,17 @@ def _services(parts: _Parts) -> Services:
             ranking_weights=parts.ranking_weights,
             answers=parts.answers,
             clock=clock,
+            meter=meter,
             maximum_text_length=settings.maximum_text_length,
         ),
         recall=parts.recall,
         predictions=Predictions(
-            recall=parts.recall, residents=residents, learning=parts.learning, outcomes=parts.outcomes, clock=clock
+            recall=parts.recall,
+            residents=residents,
+            learning=parts.learning,
+            outcomes=parts.outcomes,
+            clock=clock,
+            meter=meter,
         ),
         context=Context(recall=parts.recall),
         suggest=Suggest(
@@ -214,17 +232,21 @@ def _services(parts: _Parts) -> Services:
             uses=parts.uses,
             outcomes=parts.outcomes,
             clock=clock,
+            meter=meter,
             draw=SystemRandom().random,
         ),
         relationships=relationships,
         ranking_weights=parts.ranking_weights,
         insights=insights,
-        analysis=Analysis(insights=insights, relationships=relationships, store=parts.insight_store, clock=clock),
+        analysis=Analysis(
+            insights=insights, relationships=relationships, store=parts.insight_store, clock=clock, meter=meter
+        ),
         maintenance=Maintenance(
             store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
             residents=residents,
             changes=changes,
             clock=clock,
+            meter=meter,
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
@@ -243,9 +265,20 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         residents=parts.residents,
         changes=parts.changes,
         clock=parts.clock,
+        meter=parts.telemetry.meter,
         executor=parts.executor,
     )
+    gauges = Gauges(
+        store=PostgresTotalsStore(parts.database),
+        residents=parts.residents,
+        uses=parts.uses,
+        ranking_weights=parts.ranking_weights,
+        clock=parts.clock,
+        meter=parts.telemetry.meter,
+    )
     loops: list[Coroutine[None, None, None]] = [
+        ProcessWatch(parts.telemetry.meter).run(),
+        gauges.run(),
         parts.uses.run(),
         parts.changes.announce(),
         parts.changes.listen(),
@@ -289,21 +322,28 @@ async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
 def create() -> ASGIApp:
     """Make the server's application from the environment; each worker process calls it once."""
     settings = read_settings()
+    telemetry = _telemetry(settings)
+    configure_logs(level=settings.log_level, as_json=settings.log_format == "json", meter=telemetry.meter)
 
     @asynccontextmanager
     async def open_application() -> AsyncGenerator[ASGIApp]:
-        async with open_services(settings) as services:
-            yield create_http_app(services, settings)
+        async with open_services(settings, telemetry=telemetry) as services:
+            yield create_http_app(services, settings, telemetry=telemetry)
 
     return Lifespan(open_application)
 
 
-async def _open_database(settings: Settings) -> Database:
+def _telemetry(settings: Settings) -> Telemetry:
+    return open_telemetry(metrics_folder=settings.metrics_folder, traces_url=settings.traces_url, version=VERSION)
+
+
+async def _open_database(settings: Settings, telemetry: Telemetry) -> Database:
     return await Database.open(
         settings.database_url,
         connections=settings.database_connections,
         timeout_seconds=settings.database_timeout_seconds,
         pooler=settings.database_pooler,
+        telemetry=telemetry,
     )
 
 
@@ -315,9 +355,10 @@ def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:
     )
 
 
-def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedder) -> Residents:
+def _residents(settings: Settings, store: PostgresMemoryStore, meter: Meter, embedder: Embedder) -> Residents:
     return Residents(
         store,
+        meter,
         space=embedder.space,
         dimensions=embedder.dimensions,
         budget_bytes=settings.working_set_bytes,
@@ -350,13 +391,20 @@ def _farther_tiers(settings: Settings, database: Database, clock: Clock) -> list
 
 
 def _ranking_weights(
-    database: Database, embedder: Embedder, residents: Residents, clock: Clock, executor: Executor, prior: Prior
+    database: Database,
+    embedder: Embedder,
+    residents: Residents,
+    clock: Clock,
+    meter: Meter,
+    executor: Executor,
+    prior: Prior,
 ) -> RankingWeights:
     return RankingWeights(
         store=PostgresRankingStore(database),
         embedder=embedder,
         residents=residents,
         clock=clock,
+        meter=meter,
         executor=executor,
         prior=prior,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.app import open_services
 from pronoia.config import read_settings
 from pronoia.domain.records import Permission, Plan
@@ -59,7 +60,7 @@ async def working(
     """Open a worker, with a new key of an organisation or a given one."""
     read = read_settings({}, database_url=database_url, **settings)
     async with open_services(read, clock) as services:
-        app = create_http_app(services, read, clock.now)
+        app = create_http_app(services, read, clock.now, telemetry=open_telemetry())
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://worker") as http:
             worker = Worker(services, http)
             worker.secret = secret

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
 from pronoia.domain.errors import InvalidCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
@@ -19,6 +20,7 @@ from pronoia.services.health import DatabaseHealth
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ORGANISATION = UUID(int=7)
+TELEMETRY = open_telemetry()
 
 
 class Keys:
@@ -47,7 +49,7 @@ class Broken:
 def answer(method, path, *, settings=None, healthy=True, **request):
     async def send():
         services = SimpleNamespace(keys=Keys(), health=Database(healthy), recall=Broken())
-        app = create_http_app(services, settings or Settings(), lambda: NOW)
+        app = create_http_app(services, settings or Settings(), lambda: NOW, telemetry=TELEMETRY)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://server") as http:
             return await http.request(method, path, **request)
@@ -187,7 +189,9 @@ def test_a_request_that_does_not_arrive_in_time_is_408():
         async def keep(message):
             sent.append(message)
 
-        app = create_http_app(SimpleNamespace(), Settings(request_timeout_seconds=0.01), lambda: NOW)
+        app = create_http_app(
+            SimpleNamespace(), Settings(request_timeout_seconds=0.01), lambda: NOW, telemetry=TELEMETRY
+        )
         scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
         await asyncio.wait_for(app(scope, never, keep), 5)
         return sent

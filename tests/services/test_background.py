@@ -65,7 +65,12 @@ def services(
     clock = SystemClock()
     store = PostgresMemoryStore(database, resident_limit=resident_limit)
     residents = Residents(
-        store, space=embedder.space, dimensions=embedder.dimensions, budget_bytes=1 << 20, resident_limit=resident_limit
+        store,
+        RecordingMeter(),
+        space=embedder.space,
+        dimensions=embedder.dimensions,
+        budget_bytes=1 << 20,
+        resident_limit=resident_limit,
     )
     feed = PostgresChangeFeed(database, direct_url=database_url, timeout_seconds=10)
     changes = Changes(feed=feed, residents=residents)
@@ -73,7 +78,7 @@ def services(
     with ThreadPoolExecutor(1) as executor:
         ranking_weights = RankingWeights(
             store=PostgresRankingStore(database), embedder=embedder, residents=residents, clock=clock,
-            executor=executor, prior=shipped_prior(),
+            meter=RecordingMeter(), executor=executor, prior=shipped_prior(),
         )  # fmt: skip
         learning = PredictionLearning(
             store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
@@ -85,13 +90,13 @@ def services(
         )  # fmt: skip
         memories = Memories(
             store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
-            outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock),
+            outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock, meter=RecordingMeter()),
             learning=learning, answers=answers,
-            ranking_weights=ranking_weights, clock=clock, maximum_text_length=1_000,
+            ranking_weights=ranking_weights, clock=clock, meter=RecordingMeter(), maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(
             store=store, queue=PostgresWorkQueue(database), embedder=embedder, residents=residents, changes=changes,
-            clock=clock, executor=executor,
+            clock=clock, meter=RecordingMeter(), executor=executor,
         )  # fmt: skip
         yield memories, background, store
 

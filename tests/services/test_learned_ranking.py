@@ -25,6 +25,7 @@ from pronoia.services.drafts import Draft
 from pronoia.services.ranking_weights import REFRESH_SECONDS, RankingWeights
 from pronoia.services.recall import SearchRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -258,6 +259,7 @@ async def test_another_process_sees_what_was_learned_within_a_bounded_time(
     with ThreadPoolExecutor(1) as executor:
         residents = Residents(
             PostgresMemoryStore(database, resident_limit=1_000),
+            RecordingMeter(),
             space=embedder.space,
             dimensions=embedder.dimensions,
             budget_bytes=1 << 20,
@@ -268,6 +270,7 @@ async def test_another_process_sees_what_was_learned_within_a_bounded_time(
             embedder=embedder,
             residents=residents,
             clock=clock,
+            meter=RecordingMeter(),
             executor=executor,
             prior=MISLED,
         )

@@ -167,7 +167,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
-        *("expired_actions", "clean_answers"),
+        *("expired_actions", "clean_answers", "instance_totals"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

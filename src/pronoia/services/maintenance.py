@@ -15,6 +15,7 @@ from pronoia.domain.identifiers import new_id
 from pronoia.domain.maintenance import REVERSIBLE_FOR, MaintenanceAction, MaintenanceKind, Restoration
 from pronoia.learning.maintenance import SuggestionType, find_maintenance
 from pronoia.ports import UserState
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Idempotency
     from pronoia.learning.maintenance import Findings
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Maintained, MaintenanceStore
+    from pronoia.ports import Clock, Maintained, MaintenanceStore, Meter
     from pronoia.services.changes import Changes
 
 MOST_STEPS = 100
@@ -45,12 +46,20 @@ class Maintenance:
     """
 
     def __init__(
-        self, *, store: MaintenanceStore, residents: Residents, changes: Changes, clock: Clock, executor: Executor
+        self,
+        *,
+        store: MaintenanceStore,
+        residents: Residents,
+        changes: Changes,
+        clock: Clock,
+        meter: Meter,
+        executor: Executor,
     ) -> None:
         self._store = store
         self._residents = residents
         self._changes = changes
         self._clock = clock
+        self._meter = meter
         self._executor = executor
 
     async def suggestions(
@@ -67,7 +76,8 @@ class Maintenance:
         now = (at or self._clock.now()).timestamp()
         # A complete reload gives the set new columns; the copy goes on reading those that it began with.
         work = partial(find_maintenance, copy(held), list(held.links), now)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
+        with timed(self._meter, self._clock, "maintenance_duration_seconds"):
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
 
     def step(
         self,
@@ -112,6 +122,9 @@ class Maintenance:
         if not maintained.replayed:
             self._residents.heard(scope.digest, maintained.version, 0)
             self._changes.note(scope, UserState(maintained.version, 0, 0))
+            for step in steps:
+                kind = step.kind.value if isinstance(step, MaintenanceAction) else "undo"
+                self._meter.count("maintenance_actions_total", kind=kind)
         return maintained
 
     async def mend(self, scope: Scope) -> int:

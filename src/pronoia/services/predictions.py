@@ -13,6 +13,7 @@ from pronoia.prediction.signals import REASONS, SIGNALS
 from pronoia.recall.query import Query
 from pronoia.services.drafts import check_text
 from pronoia.services.recall import MAXIMUM_QUERY_LENGTH
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock
+    from pronoia.ports import Clock, Meter
     from pronoia.prediction.content import ContentSignals
     from pronoia.prediction.model import Prediction
     from pronoia.services.outcomes import Outcomes
@@ -78,12 +79,14 @@ class Predictions:
         learning: PredictionLearning,
         outcomes: Outcomes,
         clock: Clock,
+        meter: Meter,
     ) -> None:
         self._recall = recall
         self._residents = residents
         self._learning = learning
         self._outcomes = outcomes
         self._clock = clock
+        self._meter = meter
 
     async def predict(self, scope: Scope, request: PredictRequest, minimum_version: int | None = None) -> Predicted:
         """Give what is likely needed next, or nothing rather than a guess. Raises InvalidInputError."""
@@ -94,6 +97,8 @@ class Predictions:
     def shown(self, scope: Scope, predictions: Sequence[tuple[UUID, float]]) -> None:
         """Note what was predicted, and with what confidence: later uses tell whether it was right."""
         self._outcomes.record_prediction(scope, predictions)
+        self._meter.count("predictions_total", outcome="predicted" if predictions else "silent")
+        self._meter.count("memory_operations_total", operation="predict")
 
     async def find(
         self, scope: Scope, request: PredictRequest, at: datetime, minimum_version: int | None = None
@@ -101,6 +106,12 @@ class Predictions:
         """Predict as of a time, and note nothing. Raises InvalidInputError."""
         if request.context is not None:
             check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
+        with timed(self._meter, self._clock, "prediction_duration_seconds"):
+            return await self._find(scope, request, at, minimum_version)
+
+    async def _find(
+        self, scope: Scope, request: PredictRequest, at: datetime, minimum_version: int | None
+    ) -> Predicted:
         vector = None if request.context is None else await self._recall.vector(scope, request.context)
         held = await self._residents.get(scope, minimum_version)
         if held is None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Embedder, RankingStore
+    from pronoia.ports import Clock, Embedder, Meter, RankingStore
     from pronoia.recall.prior import Prior
 
 LAYOUT = ",".join(SIGNALS)
@@ -98,6 +98,7 @@ class RankingWeights:
         embedder: Embedder,
         residents: Residents,
         clock: Clock,
+        meter: Meter,
         executor: Executor,
         prior: Prior,
     ) -> None:
@@ -105,6 +106,7 @@ class RankingWeights:
         self._embedder = embedder
         self._residents = residents
         self._clock = clock
+        self._meter = meter
         self._executor = executor
         self._prior = prior
         self._prior_weights = prior.weight_array()
@@ -197,6 +199,11 @@ class RankingWeights:
             avg_search_satisfaction=AVERAGE_SATISFACTION if feedback.satisfaction is None else feedback.satisfaction,
             last_weight_update=state.fitted_at,
         )
+
+    @property
+    def pending(self) -> int:
+        """Count the judgements that are not learned from yet."""
+        return self._waiting.qsize()
 
     async def settled(self) -> None:
         """Wait until everything that was judged before is learned from."""
@@ -339,6 +346,7 @@ class RankingWeights:
             self._queue(scope, None)
             return
         learning.saved = served
+        self._meter.count("user_weight_adjustments_total")
         self._changes += 1
         self._serve(scope, weights if served else None, state.fitted_at)
 

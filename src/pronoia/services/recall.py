@@ -15,6 +15,7 @@ from pronoia.memory.working_set import WorkingSet
 from pronoia.recall.query import Query
 from pronoia.recall.ranking import RankingOptions, rank
 from pronoia.services.drafts import check_text
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Vector
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Embedder, MemoryStore
+    from pronoia.ports import Clock, Embedder, MemoryStore, Meter
     from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
     from pronoia.recall.relevance import Calibration
@@ -117,6 +118,7 @@ class Recall:
         outcomes: Outcomes,
         ranking_weights: RankingWeights,
         clock: Clock,
+        meter: Meter,
         executor: Executor,
         prior: Prior,
     ) -> None:
@@ -128,6 +130,7 @@ class Recall:
         self._outcomes = outcomes
         self._ranking_weights = ranking_weights
         self._clock = clock
+        self._meter = meter
         self._executor = executor
         self._prior = prior
 
@@ -136,6 +139,7 @@ class Recall:
     ) -> tuple[Memory, int, int]:
         """Give a memory, how many relationships it has, and the version; counts as a use. Raises NotFoundError."""
         self._uses_allowed(context)
+        self._meter.count("memory_operations_total", operation="get")
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             memory = await self._store.memory(scope, memory_id)
@@ -162,6 +166,7 @@ class Recall:
         minimum_version: int | None = None,
     ) -> Page:
         """List memories, newest first unless `ascending`. `before` is the cursor of the page before."""
+        self._meter.count("memory_operations_total", operation="list")
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             memories, total = await self._store.page(scope, filters, before, offset, limit, ascending=ascending)
@@ -189,6 +194,8 @@ class Recall:
 
     def shown(self, scope: Scope, request: SearchRequest, memory_ids: Sequence[UUID]) -> None:
         """Note what a search showed: later uses and judgements tell whether it was right."""
+        self._meter.count("memory_operations_total", operation="search")
+        self._meter.count("memories_queried_total", len(memory_ids))
         if request.query.startswith(SESSION_PREFIX):
             return
         self._ranking_weights.searched(scope, request.query, memory_ids)
@@ -201,6 +208,10 @@ class Recall:
     ) -> Found:
         """Search as of a time, and note nothing."""
         check_text(request.query, "query", MAXIMUM_QUERY_LENGTH)
+        with timed(self._meter, self._clock, "search_duration_seconds"):
+            return await self._find(scope, request, at, minimum_version)
+
+    async def _find(self, scope: Scope, request: SearchRequest, at: datetime, minimum_version: int | None) -> Found:
         if request.query.startswith(SESSION_PREFIX):
             return await self._session(scope, request, minimum_version)
         held, ranking, method = await self.ranked(scope, request, at, minimum_version)

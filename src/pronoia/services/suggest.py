@@ -10,6 +10,7 @@ from pronoia.memory.analyzer import query_terms, words
 from pronoia.recall.prior import shipped_prior, shipped_suggestion_prior
 from pronoia.services.drafts import check_text
 from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, WORDS_AND_VECTORS, SearchRequest
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory, Relationship
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock
+    from pronoia.ports import Clock, Meter
     from pronoia.recall.ranking import Ranking
     from pronoia.services.outcomes import Outcomes
     from pronoia.services.recall import Recall
@@ -83,6 +84,7 @@ class Suggest:
         uses: Uses,
         outcomes: Outcomes,
         clock: Clock,
+        meter: Meter,
         draw: Callable[[], float],
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
@@ -91,6 +93,7 @@ class Suggest:
         self._uses = uses
         self._outcomes = outcomes
         self._clock = clock
+        self._meter = meter
         self._draw = draw
         self._shown: dict[bytes, int] = {}
 
@@ -107,6 +110,12 @@ class Suggest:
     ) -> Suggested:
         """Give what would be suggested as of a time, and note nothing. Raises InvalidInputError."""
         check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
+        with timed(self._meter, self._clock, "suggestion_duration_seconds"):
+            return await self._find(scope, request, at, minimum_version)
+
+    async def _find(
+        self, scope: Scope, request: SuggestRequest, at: datetime, minimum_version: int | None
+    ) -> Suggested:
         search = SearchRequest(
             query=request.context,
             filters=request.filters,
@@ -126,6 +135,9 @@ class Suggest:
         """Note what is about to be suggested, and say whether chance withholds it."""
         withheld = bool(memory_ids) and self._withholds(scope)
         self._outcomes.record_suggestion(scope, memory_ids, withheld=withheld, silent=not memory_ids)
+        outcome = "withheld" if withheld else "shown" if memory_ids else "silent"
+        self._meter.count("suggestions_total", outcome=outcome)
+        self._meter.count("memory_operations_total", operation="suggest")
         return withheld
 
     async def used(self, scope: Scope, used_ids: Sequence[UUID], minimum_version: int | None = None) -> None:

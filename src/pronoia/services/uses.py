@@ -86,6 +86,11 @@ class Uses:
                     listener.record_use(scope, memory_id, at)
         self._arrived.set()
 
+    @property
+    def pending(self) -> int:
+        """Count the uses that are not in the log yet."""
+        return len(self._pending)
+
     def are_written(self, scope: Scope) -> bool:
         """Say whether the log has all that this process knows of a user's uses."""
         return scope not in self._unwritten

@@ -22,20 +22,24 @@ from pronoia.faces.http.routes import (
     learning,
     maintenance,
     memories,
+    metrics,
     predict,
     relationships,
     search,
     suggest,
 )
 from pronoia.faces.http.routes.documentation import documentation
+from pronoia.faces.http.watch import RequestWatch, exchange_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
     from pronoia.faces.http.operation import AnyOperation
+    from pronoia.faces.http.watch import RequestObserver
+    from pronoia.ports import Telemetry
     from pronoia.services.services import Services
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -49,6 +53,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *suggest.OPERATIONS,
     *relationships.OPERATIONS,
     *maintenance.OPERATIONS,
+    *metrics.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
@@ -58,9 +63,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_http_app(services: Services, settings: Settings, now: Callable[[], datetime] = utc_now) -> ASGIApp:
-    """Make the ASGI application. It starts and stops nothing: services come ready and are closed by who made them."""
-    surroundings = Surroundings(services, settings, now)
+def create_http_app(
+    services: Services,
+    settings: Settings,
+    now: Callable[[], datetime] = utc_now,
+    *,
+    telemetry: Telemetry,
+    observers: Sequence[RequestObserver] = (),
+) -> ASGIApp:
+    """Make the ASGI application. It starts and stops nothing: services come ready and are closed by who made them.
+
+    Each of `observers` hears of every request when it is over.
+    """
+    surroundings = Surroundings(services, settings, telemetry, now)
     operations = (*OPERATIONS, *documentation(OPERATIONS))
     app = Litestar(
         route_handlers=[route(operation, surroundings) for operation in operations],
@@ -69,11 +84,13 @@ def create_http_app(services: Services, settings: Settings, now: Callable[[], da
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, settings)
+    return Boundary(app, settings, RequestWatch(telemetry, observers))
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:
-    answer = error_answer(error, request.scope["state"]["request_id"])
+    exchange = exchange_of(request.scope)
+    exchange.error_code = error.code
+    answer = error_answer(error, exchange.request_id)
     return Response(answer.body, status_code=answer.status, headers=answer.headers, media_type="application/json")
 
 
