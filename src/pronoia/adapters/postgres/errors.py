@@ -54,7 +54,7 @@ def translated_errors() -> Generator[None]:
         raise _unavailable(f"The database does not answer: {error}.") from error
     except (OSError, asyncpg.InternalClientError) as error:
         # OSError includes TimeoutError. The driver is confused when a connection is closed between two statements.
-        raise _unavailable(f"The database does not answer: {error or type(error).__name__}.") from error
+        raise _unavailable(f"The database does not answer: {str(error) or type(error).__name__}.") from error
 
 
 def judge(error: BaseException, *, patient: bool) -> Outcome:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 DRAINED_LIMITS = 8
 """How many times the limit is still read and thrown away, so that a client gets to read its 413."""
 SHED_RETRY_SECONDS = 1
+BODY_SECONDS = 10.0
+"""From the end of a request's head to the end of its body: what drips holds a connection no longer."""
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 SECURITY_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -105,16 +107,19 @@ class Boundary:
         entrance = self._entrances.find(answer.exchange.method, scope["path"])
         self._refuse_without_room(entrance.importance)
         received = False
+        receiving = min(BODY_SECONDS, self._timeout_seconds)
+        ends = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(receiving) as limit:
                 with deadline(self._timeout_seconds):
                     body = await self._read(scope, receive)
                     answer.exchange.received_bytes = len(body)
                     received = True
+                    limit.reschedule(ends)
                     await self._enter(entrance, scope, _replay(body, receive), answer)
         except TimeoutError as error:
             if not received:
-                raise RequestTimeoutError("The request did not arrive in time.", limit=self._timeout_seconds) from error
+                raise RequestTimeoutError("The request did not arrive in time.", limit=receiving) from error
             raise UnavailableError("The answer took too long. Try again.") from error
 
     def _refuse_without_room(self, importance: Importance) -> None:
