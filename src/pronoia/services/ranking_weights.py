@@ -169,11 +169,11 @@ class RankingWeights:
 
     def forgot(self, scope: Scope, memory_id: UUID | None = None) -> None:
         """Drop what was learned from a memory that was just deleted, or from all of a user's."""
+        self._searches.forget(scope, memory_id)
         learning = self._learning.get(scope)
         if memory_id is not None and learning is not None and not _involves(learning.examples, memory_id):
             return
         if memory_id is None:
-            self._searches.forget(scope)
             self._search_counts.pop(scope, None)
         self._changes += 1
         self._learning.pop(scope, None)
