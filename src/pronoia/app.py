@@ -262,6 +262,7 @@ def _services(parts: _Parts) -> Services:
             residents=residents,
             uses=parts.uses,
             outcomes=parts.outcomes,
+            ranking_weights=parts.ranking_weights,
             clock=clock,
             meter=meter,
             draw=SystemRandom().random,

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import httpx2
 import pytest
 
-from pronoia.adapters.telemetry.opening import open_telemetry
-from pronoia.app import open_services
-from pronoia.config import read_settings
-from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
-from pronoia.domain.records import Permission, Plan
-from pronoia.faces.http.application import create_http_app
 from pronoia.services.outcomes import MATCH_SECONDS
 from pronoia.services.suggest import ALWAYS_SHOWN
-from pronoia.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -26,30 +16,21 @@ TEXTS = (
     "The spare key hangs behind the kitchen door",
 )
 TEA, DEPLOYMENT, BEES, KEY = range(4)
-FIRST_DAY, SECOND_DAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+DAY_SECONDS = 86_400
 
 
 class Person:
     """One user's calls, each of which must succeed."""
 
-    def __init__(self, http, services, clock) -> None:
-        self.http = http
-        self.services = services
-        self.clock = clock
-        self.scope = Scope(DEFAULT_ORGANISATION, "ada")
+    def __init__(self, inside) -> None:
+        self.get = inside.get
+        self.post = inside.post
+        self.services = inside.services
+        self.clock = inside.clock
+        self.scope = inside.scope
         self.ids: list[str] = []
         self.predicted: list[tuple[float, bool]] = []
         """The confidence of each predicted memory, and whether it was used."""
-
-    async def post(self, path, **body):
-        answer = await self.http.post(path, json=body)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    async def get(self, path, **query):
-        answer = await self.http.get(path, params=query)
-        assert answer.is_success, answer.text
-        return answer.json()
 
     async def use(self, *places) -> None:
         for place in places:
@@ -97,19 +78,8 @@ class Person:
 
 
 @pytest.fixture
-async def ada(database_url):
-    settings = read_settings({}, database_url=database_url, learning_schedule=False)
-    clock = ManualClock(FIRST_DAY)
-    telemetry = open_telemetry()
-    async with open_services(settings, clock, telemetry=telemetry) as services:
-        _, key = await services.keys.create(
-            user_id="ada", plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
-        )
-        transport = httpx2.ASGITransport(app=create_http_app(services, settings, clock.now, telemetry=telemetry))
-        async with httpx2.AsyncClient(
-            transport=transport, base_url="http://server/api/v1", headers={"X-API-Key": key}
-        ) as http:
-            yield Person(http, services, clock)
+def ada(inside):
+    return Person(inside)
 
 
 async def first_day(ada) -> None:
@@ -145,7 +115,7 @@ async def second_day(ada) -> None:
 async def known(ada):
     """Give a user of whom everything is known."""
     await first_day(ada)
-    ada.clock.advance((SECOND_DAY - ada.clock.now()).total_seconds())
+    ada.clock.advance(DAY_SECONDS - ada.clock.monotonic())
     await second_day(ada)
     return ada
 
@@ -167,7 +137,7 @@ async def test_every_figure_is_what_happened(known):
         "user_satisfaction": [0.4, 0.2],
         "relationship_quality": [0.7, 0.8],
     }
-    days = ["2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"]
+    days = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
     assert [[point["recorded_at"] for point in points] for points in series.values()] == [days] * 5
     assert len(known.predicted) == 8
     assert body["calibration_error"] == pytest.approx(calibration_error(known.predicted), abs=1e-4)
@@ -204,7 +174,7 @@ async def test_what_there_is_now_is_counted(known):
 async def test_one_metric_can_be_asked_for_alone_and_days_are_kept_to(known):
     alone = await known.metrics(metric_type="user_satisfaction")
     assert [one["metric_type"] for one in alone["time_series"]] == list(alone["trends"]) == ["user_satisfaction"]
-    known.clock.advance(2 * 86_400)
+    known.clock.advance(2 * DAY_SECONDS)
     later = await known.metrics(days=1)
     # Only what is measured as it stands now.
     assert {name: trend["data_points"] for name, trend in later["trends"].items()} == {

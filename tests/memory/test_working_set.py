@@ -119,3 +119,12 @@ def test_what_the_store_counts_leaves_out_no_use_that_it_has_not_heard_of():
     row = held.row_of(one.id)
     assert (held.usage_count[row], held.last_accessed[row]) == (4, 5_000.0)
     assert math.isclose(held.helpfulness[row], 0.7, rel_tol=1e-6)
+
+
+def test_a_deleted_memory_leaves_no_text_and_no_vector():
+    one, other = new("tea", 1), new("bees", 2)
+    held = filled([one, other])
+    held.apply(snapshots.removed(3, one.id))
+    assert [held.text(row) for row in range(held.size)] == ["", "bees"]
+    assert held.vectors[0].tolist() == [0, 0, 0]
+    assert (held.row_of(one.id), held.count) == (None, 1)

@@ -272,9 +272,13 @@ class WorkingSet:
         return order
 
     def _kill(self, key: bytes) -> int | None:
+        """Give up a row. What it said is gone at once; only the row stays, so that others keep their numbers."""
         row = self._rows.pop(key, None)
         if row is not None:
             self.alive[row] = False
+            self._text_bytes -= len(self._texts[row]) + len(self._metadata[row])
+            self._keys[row], self._texts[row], self._tags[row], self._metadata[row] = bytes(16), "", "[]", "{}"
+            self.vectors[row] = 0
             self._neighbours = None
         return row
 
