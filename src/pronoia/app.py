@@ -17,11 +17,14 @@ from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.redis.limit_store import RedisLimitStore
+from pronoia.adapters.telemetry.meter import PrometheusMeter
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
@@ -41,6 +44,8 @@ from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
 from pronoia.services.ranking_weights import RankingWeights
+from pronoia.services.rate_limiter import STORE_SECONDS, RateLimiter
+from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
 from pronoia.services.schedule import Job, Schedule
@@ -57,6 +62,8 @@ if TYPE_CHECKING:
     from pronoia.config import Settings
     from pronoia.ports import Clock, Embedder
     from pronoia.recall.prior import Prior
+
+LIMIT_CONNECTIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class _Parts:
     uses: Uses
     ranking_weights: RankingWeights
     recall: Recall
+    meter: PrometheusMeter
+    limit_store: PostgresLimitStore | RedisLimitStore
 
 
 @asynccontextmanager
@@ -87,7 +96,9 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    parts = _parts(settings, await _open_database(settings), clock or SystemClock(), prior or shipped_prior())
+    database = await _open_database(settings)
+    limit_store = await _limit_store(settings)
+    parts = _parts(settings, database, limit_store, clock or SystemClock(), prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -99,10 +110,17 @@ async def open_services(
         await parts.ranking_weights.close()
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
+        await parts.limit_store.close()
         await parts.database.close()
 
 
-def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -> _Parts:
+def _parts(
+    settings: Settings,
+    database: Database,
+    limit_store: PostgresLimitStore | RedisLimitStore,
+    clock: Clock,
+    prior: Prior,
+) -> _Parts:
     embedder = _embedder(settings)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
@@ -150,6 +168,8 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
         uses,
         ranking_weights,
         recall,
+        PrometheusMeter(),
+        limit_store,
     )
 
 
@@ -201,6 +221,7 @@ def _services(parts: _Parts) -> Services:
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
+        limits=_rate_limits(parts),
         health=Health(database=parts.database, clock=clock),
     )
 
@@ -227,6 +248,8 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         parts.ranking_weights.run(),
         parts.ranking_weights.count(),
     ]
+    if isinstance(parts.limit_store, PostgresLimitStore):
+        loops.append(parts.limit_store.run())
     if parts.settings.learning_schedule:
         loops.append(_schedule(parts, services).run())
     return loops
@@ -275,6 +298,34 @@ async def _open_database(settings: Settings) -> Database:
         timeout_seconds=settings.database_timeout_seconds,
         pooler=settings.database_pooler,
     )
+
+
+async def _limit_store(settings: Settings) -> PostgresLimitStore | RedisLimitStore:
+    """Open the store that limits share; on PostgreSQL with connections of its own."""
+    if settings.cache_url:
+        return RedisLimitStore(settings.cache_url, timeout_seconds=STORE_SECONDS)
+    database = await Database.open(
+        settings.database_url,
+        connections=LIMIT_CONNECTIONS,
+        timeout_seconds=settings.database_timeout_seconds,
+        pooler=settings.database_pooler,
+    )
+    return PostgresLimitStore(database)
+
+
+def _rate_limits(parts: _Parts) -> RateLimits:
+    settings = parts.settings
+    limits = Limits(
+        instance=settings.global_rate_limit,
+        organisation=settings.organisation_rate_limit,
+        user=settings.user_rate_limit,
+        expensive=settings.expensive_rate_limit,
+        learning=settings.learning_rate_limit,
+        address=settings.anonymous_rate_limit,
+        burst=settings.burst_limit,
+    )
+    limiter = RateLimiter(store=parts.limit_store, clock=parts.clock, meter=parts.meter, load=lambda: 0.0)
+    return RateLimits(limiter=limiter, limits=limits if settings.rate_limit_enabled else NO_LIMITS)
 
 
 def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:

@@ -12,17 +12,29 @@ import httpx2
 import pytest
 
 from pronoia.config import Settings
-from pronoia.domain.errors import InvalidCredentialError
+from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
 from pronoia.faces.http.application import create_http_app
 from pronoia.services.health import DatabaseHealth
+from pronoia.services.rate_limiter import RateLimiter
+from pronoia.services.rate_limits import NO_LIMITS, RateLimits
+from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ORGANISATION = UUID(int=7)
+NO_RATE_LIMITS = RateLimits(
+    limiter=RateLimiter(store=None, clock=ManualClock(), meter=RecordingMeter(), load=lambda: 0.0), limits=NO_LIMITS
+)
 
 
 class Keys:
+    def knows(self, _):
+        return True
+
     async def authenticate(self, secret):
+        if secret is None:
+            raise MissingCredentialError("No key.")
         users = {"ada-key": "ada", "service-key": None}
         if secret not in users:
             raise InvalidCredentialError("Unknown key.")
@@ -46,7 +58,7 @@ class Broken:
 
 def answer(method, path, *, settings=None, healthy=True, **request):
     async def send():
-        services = SimpleNamespace(keys=Keys(), health=Database(healthy), recall=Broken())
+        services = SimpleNamespace(keys=Keys(), health=Database(healthy), recall=Broken(), limits=NO_RATE_LIMITS)
         app = create_http_app(services, settings or Settings(), lambda: NOW)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://server") as http:
@@ -187,7 +199,9 @@ def test_a_request_that_does_not_arrive_in_time_is_408():
         async def keep(message):
             sent.append(message)
 
-        app = create_http_app(SimpleNamespace(), Settings(request_timeout_seconds=0.01), lambda: NOW)
+        app = create_http_app(
+            SimpleNamespace(limits=NO_RATE_LIMITS), Settings(request_timeout_seconds=0.01), lambda: NOW
+        )
         scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
         await asyncio.wait_for(app(scope, never, keep), 5)
         return sent

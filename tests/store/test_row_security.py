@@ -9,12 +9,13 @@ from store_makers import NOW, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.ports import CellClaim, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +35,7 @@ TABLES = (
     "ranking_weights",
     *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
     "maintenance_actions",
+    "rate_limits",
 )
 
 
@@ -66,6 +68,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await PostgresScheduleStore(database).claim("patterns", uuid4(), 60.0, NOW)
     action = MaintenanceAction(uuid4(), MaintenanceKind.ARCHIVE, NOW, two.id)
     await PostgresMaintenanceStore(database, resident_limit=300).maintain(scope, [action], NOW, None)
+    claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
+    await PostgresLimitStore(database).take([claim])
     return scope
 
 
@@ -158,6 +162,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
         "expired_actions",
+        *("take_cells", "purge_rate_limits"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -94,6 +94,8 @@ def _uvicorn_config(settings: Settings) -> uvicorn.Config:
         loop="uvloop",
         http="httptools",
         access_log=False,
+        # By default it believes any proxy on this machine; we believe those that are listed.
+        proxy_headers=False,
         log_level=settings.log_level,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
         timeout_worker_healthcheck=WORKER_START_SECONDS,

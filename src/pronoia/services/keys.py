@@ -85,6 +85,12 @@ class Keys:
             raise InvalidCredentialError("This API key is unknown or was revoked.")
         return key
 
+    def knows(self, text: str | None) -> bool:
+        """Whether a text proved itself in this process before. Its key may have been revoked since."""
+        parts = _FORMAT.fullmatch(text or "")
+        _, key = self._found.get(parts[1], (0.0, None)) if parts else (0.0, None)
+        return parts is not None and key is not None and compare_digest(_hash(parts[2]), key.secret_hash)
+
     async def listed(self, organisation_id: UUID) -> list[ApiKey]:
         """List all keys of an organisation, oldest first, the revoked included."""
         return await self._store.listed(organisation_id)

@@ -11,6 +11,7 @@ from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 
+from pronoia.config import networks_of
 from pronoia.domain.errors import InvalidInputError, PronoiaError
 from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError, error_answer
 from pronoia.faces.http.middleware import Boundary
@@ -23,6 +24,7 @@ from pronoia.faces.http.routes import (
     maintenance,
     memories,
     predict,
+    rate_limit,
     relationships,
     search,
     suggest,
@@ -49,6 +51,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *suggest.OPERATIONS,
     *relationships.OPERATIONS,
     *maintenance.OPERATIONS,
+    *rate_limit.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
@@ -60,7 +63,7 @@ def utc_now() -> datetime:
 
 def create_http_app(services: Services, settings: Settings, now: Callable[[], datetime] = utc_now) -> ASGIApp:
     """Make the ASGI application. It starts and stops nothing: services come ready and are closed by who made them."""
-    surroundings = Surroundings(services, settings, now)
+    surroundings = Surroundings(services, settings, now, networks_of(settings.trusted_proxies))
     operations = (*OPERATIONS, *documentation(OPERATIONS))
     app = Litestar(
         route_handlers=[route(operation, surroundings) for operation in operations],
@@ -69,7 +72,7 @@ def create_http_app(services: Services, settings: Settings, now: Callable[[], da
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, settings)
+    return Boundary(app, surroundings)
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:
@@ -122,7 +125,14 @@ def _cors(settings: Settings) -> CORSConfig | None:
             "X-Memory-Version",
             "Idempotency-Key",
         ],
-        expose_headers=["X-Request-ID", "X-Memory-Version", "Retry-After"],
+        expose_headers=[
+            "X-Request-ID",
+            "X-Memory-Version",
+            "X-RateLimit-Limit",
+            "X-RateLimit-Remaining",
+            "X-RateLimit-Reset",
+            "Retry-After",
+        ],
         # A wildcard with credentials would hand every site the caller's authority.
         allow_credentials="*" not in origins,
         max_age=CORS_SECONDS,

@@ -11,6 +11,7 @@ import structlog
 
 from pronoia.domain.errors import PayloadTooLargeError, PronoiaError, UnavailableError
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
+from pronoia.faces.http.rate_limit import usage_headers
 
 if TYPE_CHECKING:
     from litestar.types import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         WebSocketReceiveMessage,
     )
 
-    from pronoia.config import Settings
+    from pronoia.faces.http.operation import Surroundings
 
 DRAINED_LIMITS = 8
 """How many times the limit is still read and thrown away, so that a client gets to read its 413."""
@@ -55,16 +56,17 @@ class ClientGoneError(Exception):
 class Boundary:
     """Wraps the application. What passes through has an id and a whole body of bounded size, and ends in time."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, surroundings: Surroundings) -> None:
         self._app = app
-        self._maximum_body_bytes = settings.maximum_body_bytes
-        self._timeout_seconds = settings.request_timeout_seconds
+        self._surroundings = surroundings
+        self._maximum_body_bytes = surroundings.settings.maximum_body_bytes
+        self._timeout_seconds = surroundings.settings.request_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, _request_id(scope))
+        answer = _Answer(scope, send, self._surroundings)
         scope.setdefault("state", {})["request_id"] = answer.request_id
         try:
             await self._within_time(scope, receive, answer)
@@ -119,16 +121,19 @@ class Boundary:
 class _Answer:
     """Sends one answer, with the headers that every answer carries."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self.request_id = request_id
+    def __init__(self, scope: HTTPScope, send: Send, surroundings: Surroundings) -> None:
+        self.request_id = _request_id(scope)
+        self._scope = scope
         self._send = send
+        self._surroundings = surroundings
         self._started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started = True
             own = (b"x-request-id", self.request_id.encode())
-            message["headers"] = [*message.get("headers", ()), own, *SECURITY_HEADERS]
+            limits = usage_headers(self._scope, self._surroundings)
+            message["headers"] = [*message.get("headers", ()), own, *limits, *SECURITY_HEADERS]
         await self._send(message)
 
     async def fail(self, error: PronoiaError) -> None:

@@ -10,13 +10,19 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
-from pronoia.domain.errors import NotFoundError
+from pronoia.domain.errors import NotFoundError, PronoiaError
 from pronoia.faces.http import admission
+from pronoia.faces.http.addresses import client_address
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
+from pronoia.faces.http.rate_limit import note_usage
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
+    from ipaddress import IPv4Network, IPv6Network
+
+    from litestar.types import HTTPScope
 
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
@@ -39,6 +45,11 @@ class Surroundings:
     services: Services
     settings: Settings
     now: Callable[[], datetime]
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
+
+    def address(self, scope: HTTPScope) -> str:
+        """Name the address that a request without a valid key is charged to."""
+        return client_address(scope, self.trusted_proxies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,8 @@ class Operation(Generic[Query, Body]):
     query: type[Query]
     body: type[Body]
     status: int = 200
+    budget: Budget = Budget.ORDINARY
+    """What a call is paid from. Without a permission nobody pays."""
 
 
 AnyOperation = Operation[Any, Any]
@@ -144,15 +157,21 @@ async def _call(
     raw: bytes,
 ) -> Call[Any, Any]:
     headers = request.headers
-    key = None
-    if operation.permission is not None:
-        key = await admission.authenticate(headers, surroundings.services.keys, operation.permission)
-    values = read_query(request.scope["query_string"])
-    body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
+    key = None if operation.permission is None else await _authenticate(surroundings, request)
     caller = None
-    if key is not None:
-        names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
-        caller = Caller(key, admission.resolve_scope(key, names))
+    try:
+        if key is not None:
+            admission.check_permission(key, operation.permission)
+        values = read_query(request.scope["query_string"])
+        body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
+        if key is not None:
+            names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
+            caller = Caller(key, admission.resolve_scope(key, names))
+    except PronoiaError:
+        # What is refused has cost something, too.
+        await _charge(operation, surroundings, request, key, None)
+        raise
+    await _charge(operation, surroundings, request, key, caller)
     return Call(
         surroundings=surroundings,
         caller=caller,
@@ -162,3 +181,26 @@ async def _call(
         minimum_version=admission.minimum_version(headers),
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
     )
+
+
+async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, Any]) -> ApiKey:
+    """Find the key. What has not proved itself here before is an attempt, which its address pays for if it fails."""
+    services = surroundings.services
+    secret = admission.secret(request.headers)
+    if services.keys.knows(secret):
+        return await services.keys.authenticate(secret)
+    async with services.limits.attempt(surroundings.address(request.scope)) as usage:
+        note_usage(request.scope, usage)
+        return await services.keys.authenticate(secret)
+
+
+async def _charge(
+    operation: AnyOperation,
+    surroundings: Surroundings,
+    request: Request[Any, Any, Any],
+    key: ApiKey | None,
+    caller: Caller | None,
+) -> None:
+    if key is not None:
+        user = None if caller is None else caller.scope.user_id
+        note_usage(request.scope, await surroundings.services.limits.charge(key, user, operation.budget))

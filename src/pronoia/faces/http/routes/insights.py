@@ -21,6 +21,7 @@ from pronoia.faces.http.schemas.insights import (
 from pronoia.learning.maintenance import SuggestionType
 from pronoia.services.analysis import Suggested
 from pronoia.services.insights import as_time, trend_of
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from pronoia.learning.maintenance import Suggestion
@@ -290,7 +291,15 @@ _patterns = Operation(
     "GET", "/api/v1/memories/meta/patterns", "Show how memory is used.", patterns, JsonObject, READ, DaysQuery, Nothing
 )
 _metrics = Operation(
-    "GET", "/api/v1/learning/metrics", "Show how well memory serves.", metrics, JsonObject, READ, MetricsQuery, Nothing
+    "GET",
+    "/api/v1/learning/metrics",
+    "Show how well memory serves.",
+    metrics,
+    JsonObject,
+    READ,
+    MetricsQuery,
+    Nothing,
+    budget=Budget.LEARNING,
 )
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -298,7 +307,17 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     replace(_patterns, path="/api/v1/analytics/patterns"),
     _metrics,
     replace(_metrics, path="/api/v1/analytics/learning-metrics"),
-    Operation("POST", "/api/v1/learning/analyze", "Analyse use.", analyse, JsonObject, LEARN, Nothing, AnalysisBody),
+    Operation(
+        "POST",
+        "/api/v1/learning/analyze",
+        "Analyse use.",
+        analyse,
+        JsonObject,
+        LEARN,
+        Nothing,
+        AnalysisBody,
+        budget=Budget.LEARNING,
+    ),
     Operation(
         "POST",
         "/api/v1/learning/analyze-enhanced",
@@ -308,6 +327,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         LEARN,
         Nothing,
         AnalysisBody,
+        budget=Budget.LEARNING,
     ),
     Operation(
         "POST",

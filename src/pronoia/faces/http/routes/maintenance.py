@@ -25,6 +25,7 @@ from pronoia.faces.http.schemas.maintenance import (
     SummaryAnswer,
     UndoBody,
 )
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,6 +162,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         READ,
         Nothing,
         Nothing,
+        budget=Budget.EXPENSIVE,
     ),
     Operation(
         "POST",
@@ -171,6 +173,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         LEARN,
         Nothing,
         ApplyBody,
+        budget=Budget.EXPENSIVE,
     ),
     Operation("POST", ROOT + "/undo", "Undo an action.", undo, ActionsAnswer, LEARN, Nothing, UndoBody),
     Operation(

@@ -18,6 +18,7 @@ from pronoia.faces.http.schemas.predict import (
     PredictQuery,
 )
 from pronoia.services.predictions import FLOOR, PredictRequest
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from pronoia.services.predictions import PredictedMemory
@@ -96,6 +97,18 @@ PATH = "/api/v1/memories/predict"
 SUMMARY = "Name the memories that are likely needed next, or none."
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("POST", PATH, SUMMARY, predict, PredictAnswer, Permission.READ, Nothing, PredictBody),
-    Operation("GET", PATH, SUMMARY, predict_by_query, PredictAnswer, Permission.READ, PredictQuery, Nothing),
+    Operation(
+        "POST", PATH, SUMMARY, predict, PredictAnswer, Permission.READ, Nothing, PredictBody, budget=Budget.EXPENSIVE
+    ),
+    Operation(
+        "GET",
+        PATH,
+        SUMMARY,
+        predict_by_query,
+        PredictAnswer,
+        Permission.READ,
+        PredictQuery,
+        Nothing,
+        budget=Budget.EXPENSIVE,
+    ),
 )

@@ -17,6 +17,7 @@ from pronoia.faces.http.schemas.suggest import (
     SuggestionAnswer,
     SuggestionReasoning,
 )
+from pronoia.services.rate_limits import Budget
 from pronoia.services.suggest import SuggestRequest
 
 if TYPE_CHECKING:
@@ -117,5 +118,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.READ,
         Nothing,
         SuggestBody,
+        budget=Budget.EXPENSIVE,
     ),
 )
