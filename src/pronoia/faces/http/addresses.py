@@ -25,7 +25,7 @@ def client_address(scope: HTTPScope, trusted: Sequence[IPv4Network | IPv6Network
     X-Forwarded-For is read from the right, where the nearest proxy wrote, and no further than the first address that
     is no proxy of ours: everything left of it may be made up.
     """
-    client = scope.get("client")
+    client = scope["client"] if "client" in scope else None  # noqa: SIM401 - a typed key has no typed get
     address = None if client is None else _parse(client[0])
     if address is None:
         return UNKNOWN
