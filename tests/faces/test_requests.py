@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
 from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
@@ -26,6 +27,7 @@ ORGANISATION = UUID(int=7)
 NO_RATE_LIMITS = RateLimits(
     limiter=RateLimiter(store=None, clock=ManualClock(), meter=RecordingMeter(), load=lambda: 0.0), limits=NO_LIMITS
 )
+TELEMETRY = open_telemetry()
 
 
 class Keys:
@@ -59,7 +61,7 @@ class Broken:
 def answer(method, path, *, settings=None, healthy=True, **request):
     async def send():
         services = SimpleNamespace(keys=Keys(), health=Database(healthy), recall=Broken(), limits=NO_RATE_LIMITS)
-        app = create_http_app(services, settings or Settings(), lambda: NOW)
+        app = create_http_app(services, settings or Settings(), lambda: NOW, telemetry=TELEMETRY)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://server") as http:
             return await http.request(method, path, **request)
@@ -200,7 +202,10 @@ def test_a_request_that_does_not_arrive_in_time_is_408():
             sent.append(message)
 
         app = create_http_app(
-            SimpleNamespace(limits=NO_RATE_LIMITS), Settings(request_timeout_seconds=0.01), lambda: NOW
+            SimpleNamespace(limits=NO_RATE_LIMITS),
+            Settings(request_timeout_seconds=0.01),
+            lambda: NOW,
+            telemetry=TELEMETRY,
         )
         scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
         await asyncio.wait_for(app(scope, never, keep), 5)

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +11,7 @@ from pronoia.resilience.clock import SystemClock
 from pronoia.testing.clock import ManualClock
 from pronoia.testing.limit_store import InMemoryLimitStore
 from pronoia.testing.meter import RecordingMeter
+from redis_server import running_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -33,18 +31,8 @@ def meter() -> RecordingMeter:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """Run Redis for the session, on a socket in a folder of its own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("needs redis-server, of the Debian package redis-server")
-    with TemporaryDirectory(prefix="pronoia-redis-") as folder:
-        socket = f"{folder}/redis.sock"
-        command = [program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", folder]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - found above
-            assert process.stdout is not None
-            assert any("ready to accept connections" in line.lower() for line in process.stdout)
-            yield f"unix://{socket}"
-            process.terminate()
+    with running_redis() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["memory", "postgres", "redis"])

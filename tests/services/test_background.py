@@ -22,7 +22,9 @@ from pronoia.domain.records import Permission, Plan
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
+from pronoia.services.answers import Answers
 from pronoia.services.background import Background
+from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.drafts import Draft
 from pronoia.services.keys import Keys
@@ -32,6 +34,7 @@ from pronoia.services.prediction_learning import PredictionLearning
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.uses import Uses
 from pronoia.testing.embedder import HashingEmbedder
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -62,7 +65,12 @@ def services(
     clock = SystemClock()
     store = PostgresMemoryStore(database, resident_limit=resident_limit)
     residents = Residents(
-        store, space=embedder.space, dimensions=embedder.dimensions, budget_bytes=1 << 20, resident_limit=resident_limit
+        store,
+        RecordingMeter(),
+        space=embedder.space,
+        dimensions=embedder.dimensions,
+        budget_bytes=1 << 20,
+        resident_limit=resident_limit,
     )
     feed = PostgresChangeFeed(database, direct_url=database_url, timeout_seconds=10)
     changes = Changes(feed=feed, residents=residents)
@@ -70,19 +78,25 @@ def services(
     with ThreadPoolExecutor(1) as executor:
         ranking_weights = RankingWeights(
             store=PostgresRankingStore(database), embedder=embedder, residents=residents, clock=clock,
-            executor=executor, prior=shipped_prior(),
+            meter=RecordingMeter(), executor=executor, prior=shipped_prior(),
+        )  # fmt: skip
+        learning = PredictionLearning(
+            store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
+        )
+        caches = Caches(tiers=[], clock=clock, meter=RecordingMeter(), draw=lambda: 0.0)
+        answers = Answers(
+            caches=caches, residents=residents, uses=uses, ranking_weights=ranking_weights, learning=learning,
+            clock=clock, edition="",
         )  # fmt: skip
         memories = Memories(
             store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
-            outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock),
-            learning=PredictionLearning(
-                store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
-            ),
-            ranking_weights=ranking_weights, clock=clock, maximum_text_length=1_000,
+            outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock, meter=RecordingMeter()),
+            learning=learning, answers=answers,
+            ranking_weights=ranking_weights, clock=clock, meter=RecordingMeter(), maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(
             store=store, queue=PostgresWorkQueue(database), embedder=embedder, residents=residents, changes=changes,
-            clock=clock, executor=executor,
+            clock=clock, meter=RecordingMeter(), executor=executor,
         )  # fmt: skip
         yield memories, background, store
 

@@ -25,6 +25,7 @@ from pronoia.services.drafts import Draft
 from pronoia.services.ranking_weights import REFRESH_SECONDS, RankingWeights
 from pronoia.services.recall import SearchRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,7 +123,7 @@ async def test_noise_is_not_served_and_turns_off_what_was(services: Services, sc
     generator = random.Random(seed)  # noqa: S311 - picks memories, no secrets
     await teach(services, scope, memory_ids, range(ENOUGH))
     assert await services.ranking_weights.of(scope) is not None
-    for turn in range(400):
+    for turn in range(2_000):
         context = f"{question(generator.randrange(len(TOPICS)))} Turn {turn}."
         await services.memories.feedback(
             scope, generator.choice(memory_ids), helpful=True, context=context, satisfaction=None
@@ -258,6 +259,7 @@ async def test_another_process_sees_what_was_learned_within_a_bounded_time(
     with ThreadPoolExecutor(1) as executor:
         residents = Residents(
             PostgresMemoryStore(database, resident_limit=1_000),
+            RecordingMeter(),
             space=embedder.space,
             dimensions=embedder.dimensions,
             budget_bytes=1 << 20,
@@ -268,6 +270,7 @@ async def test_another_process_sees_what_was_learned_within_a_bounded_time(
             embedder=embedder,
             residents=residents,
             clock=clock,
+            meter=RecordingMeter(),
             executor=executor,
             prior=MISLED,
         )

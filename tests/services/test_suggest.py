@@ -17,6 +17,7 @@ from pronoia.services.drafts import Draft
 from pronoia.services.recall import SearchRequest
 from pronoia.services.suggest import ALWAYS_SHOWN, Suggest, SuggestRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -59,6 +60,7 @@ def suggest_of(services: Services, outcomes: RecordedOutcomes, draw=lambda: 1.0)
         uses=recall._uses,
         outcomes=outcomes,
         clock=ManualClock(),
+        meter=RecordingMeter(),
         draw=draw,
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import asyncpg
 import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
+from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
@@ -15,7 +17,8 @@ from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import CellClaim, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.ports import CacheEntry, CellClaim, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +38,7 @@ TABLES = (
     "ranking_weights",
     *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
     "maintenance_actions",
+    *("shared_answers", "kept_answers"),
     "rate_limits",
 )
 
@@ -68,6 +72,12 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await PostgresScheduleStore(database).claim("patterns", uuid4(), 60.0, NOW)
     action = MaintenanceAction(uuid4(), MaintenanceKind.ARCHIVE, NOW, two.id)
     await PostgresMaintenanceStore(database, resident_limit=300).maintain(scope, [action], NOW, None)
+    for shared in (True, False):
+        tier = PostgresCacheTier(
+            database, name="tier", shared=shared, lifetime_seconds=60, clean_seconds=60, maximum_keys=10,
+            clock=SystemClock(),
+        )  # fmt: skip
+        await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
     return scope
@@ -161,7 +171,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
-        "expired_actions",
+        *("expired_actions", "clean_answers", "instance_totals"),
         *("take_cells", "purge_rate_limits"),
     }
     for row in rows:

@@ -7,6 +7,7 @@ import signal
 import socket
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -17,6 +18,9 @@ from uvicorn.supervisors import Multiprocess
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.folder_lock import FolderLock
 from pronoia.adapters.postgres.migrations import migrate
+from pronoia.adapters.telemetry.logs import configure_logs
+from pronoia.adapters.telemetry.opening import open_telemetry
+from pronoia.adapters.telemetry.workers import VARIABLE
 from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.first_key import ensure_first_key, welcome
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
@@ -67,14 +71,28 @@ def serve(
         url = stack.enter_context(_database(settings))
         settings = msgspec.structs.replace(settings, database_url=url)
         key = asyncio.run(ensure_first_key(settings, folder)) if first_key else None
+        if settings.workers > 1:
+            settings = msgspec.structs.replace(settings, metrics_folder=str(stack.enter_context(_metrics_folder())))
         _announce(settings, key, as_json=as_json)
         _run(settings, stop)
+
+
+@contextmanager
+def _metrics_folder() -> Generator[Path]:
+    """Give the workers an empty folder in which they count together. They must find its name when they start."""
+    with TemporaryDirectory(prefix="pronoia-metrics-") as name:
+        os.environ[VARIABLE] = name
+        try:
+            yield Path(name)
+        finally:
+            del os.environ[VARIABLE]
 
 
 def _run(settings: Settings, stop: _Stop) -> None:
     os.environ.update(to_environment(settings))
     config = _uvicorn_config(settings)
     if settings.workers > 1:
+        configure_logs(level=settings.log_level, as_json=settings.log_format == "json", meter=open_telemetry().meter)
         Multiprocess(config, sockets=[config.bind_socket()]).run()
         return
     try:
@@ -96,6 +114,7 @@ def _uvicorn_config(settings: Settings) -> uvicorn.Config:
         access_log=False,
         # By default it believes any proxy on this machine; we believe those that are listed.
         proxy_headers=False,
+        log_config=None,
         log_level=settings.log_level,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
         timeout_worker_healthcheck=WORKER_START_SECONDS,

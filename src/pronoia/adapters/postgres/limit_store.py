@@ -57,7 +57,8 @@ class PostgresLimitStore:
         while True:
             await asyncio.sleep(PURGE_SECONDS)
             try:
-                await self.purge()
+                while await self.purge() == PURGE_BATCH:
+                    pass
             except PronoiaError as error:
                 log.warning("rate_limit.not_purged", reason=error.message)
 

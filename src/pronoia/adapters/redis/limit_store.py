@@ -1,20 +1,27 @@
-"""LimitStore on Redis or Valkey; not on Redis Cluster, which wants all keys of a call on one node."""
+"""LimitStore on Redis or Valkey, for processes of several hosts. Needs the extra `redis`."""
 
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
 from pronoia.ports import CellGrant
+
+try:
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+except ImportError as error:
+    raise ConfigurationError("PRONOIA_CACHE_URL needs the extra: pip install 'pronoia[redis]'.") from error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.ports import CellClaim
 
-PREFIX = b"pronoia:limit:"
-CONNECTIONS = 10
+# One hash slot for all keys: a script may only touch keys of one.
+PREFIX = b"{pronoia}:limits:"
+CONNECTIONS = 32
 
 
 class _Script(Protocol):
@@ -25,29 +32,19 @@ class RedisLimitStore:
     """Takes cells of all claims in one script, on the server's clock. What is full expires by itself."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
-        """Connect when first used. Raises ConfigurationError for a wrong URL or without the extra `redis`."""
+        """Connect at the first use. Raises ConfigurationError for what is no URL of Redis."""
         try:
-            from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - an extra
-            from redis.asyncio.retry import Retry  # noqa: PLC0415
-            from redis.backoff import NoBackoff  # noqa: PLC0415
-            from redis.exceptions import RedisError  # noqa: PLC0415
-        except ImportError as error:
-            raise ConfigurationError("PRONOIA_CACHE_URL needs the extra: pip install 'pronoia[redis]'.") from error
-        try:
-            pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+            self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 url,
-                max_connections=CONNECTIONS,
-                timeout=timeout_seconds,
                 socket_timeout=timeout_seconds,
                 socket_connect_timeout=timeout_seconds,
-                retry=Retry(NoBackoff(), 0),
+                max_connections=CONNECTIONS,
+                retry=None,
             )
         except ValueError as error:
-            raise ConfigurationError(f"PRONOIA_CACHE_URL is wrong: {error}.") from error
-        self._client = Redis.from_pool(pool)
-        self._failure = RedisError
+            raise ConfigurationError(f"PRONOIA_CACHE_URL: {error}.") from error
         script = resources.files("pronoia.adapters.redis").joinpath("take_cells.lua").read_text("utf-8")
-        self._take = cast("_Script", self._client.register_script(script))
+        self._take = cast("_Script", self._redis.register_script(script))
 
     async def take(self, claims: Sequence[CellClaim]) -> list[CellGrant]:
         """Take cells of several keys, each by itself. Raises StoreUnavailableError."""
@@ -59,10 +56,10 @@ class RedisLimitStore:
         ]
         try:
             answers = await self._take(keys=keys, args=numbers)
-        except (self._failure, OSError) as error:
+        except (RedisError, OSError) as error:
             raise StoreUnavailableError(f"Redis does not answer: {error}.") from error
         return [CellGrant(float(cells), float(backlog), float(total)) for cells, backlog, total in answers]
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._redis.aclose()

@@ -23,6 +23,7 @@ from pronoia.faces.http.routes import (
     learning,
     maintenance,
     memories,
+    metrics,
     predict,
     rate_limit,
     relationships,
@@ -30,14 +31,17 @@ from pronoia.faces.http.routes import (
     suggest,
 )
 from pronoia.faces.http.routes.documentation import documentation
+from pronoia.faces.http.watch import RequestWatch, exchange_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
     from pronoia.faces.http.operation import AnyOperation
+    from pronoia.faces.http.watch import RequestObserver
+    from pronoia.ports import Telemetry
     from pronoia.services.services import Services
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -52,6 +56,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *relationships.OPERATIONS,
     *maintenance.OPERATIONS,
     *rate_limit.OPERATIONS,
+    *metrics.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
@@ -61,9 +66,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_http_app(services: Services, settings: Settings, now: Callable[[], datetime] = utc_now) -> ASGIApp:
-    """Make the ASGI application. It starts and stops nothing: services come ready and are closed by who made them."""
-    surroundings = Surroundings(services, settings, now, networks_of(settings.trusted_proxies))
+def create_http_app(
+    services: Services,
+    settings: Settings,
+    now: Callable[[], datetime] = utc_now,
+    *,
+    telemetry: Telemetry,
+    observers: Sequence[RequestObserver] = (),
+) -> ASGIApp:
+    """Make the ASGI application. It starts and stops nothing: services come ready and are closed by who made them.
+
+    Each of `observers` hears of every request when it is over.
+    """
+    surroundings = Surroundings(services, settings, telemetry, now, networks_of(settings.trusted_proxies))
     operations = (*OPERATIONS, *documentation(OPERATIONS))
     app = Litestar(
         route_handlers=[route(operation, surroundings) for operation in operations],
@@ -72,11 +87,13 @@ def create_http_app(services: Services, settings: Settings, now: Callable[[], da
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, surroundings)
+    return Boundary(app, surroundings, RequestWatch(telemetry, observers))
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:
-    answer = error_answer(error, request.scope["state"]["request_id"])
+    exchange = exchange_of(request.scope)
+    exchange.error_code = error.code
+    answer = error_answer(error, exchange.request_id)
     return Response(answer.body, status_code=answer.status, headers=answer.headers, media_type="application/json")
 
 

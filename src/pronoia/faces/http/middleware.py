@@ -12,6 +12,7 @@ import structlog
 from pronoia.domain.errors import PayloadTooLargeError, PronoiaError, UnavailableError
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
 from pronoia.faces.http.rate_limit import usage_headers
+from pronoia.faces.http.watch import Exchange, known_method
 
 if TYPE_CHECKING:
     from litestar.types import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
 
     from pronoia.faces.http.operation import Surroundings
+    from pronoia.faces.http.watch import RequestWatch
 
 DRAINED_LIMITS = 8
 """How many times the limit is still read and thrown away, so that a client gets to read its 413."""
@@ -56,9 +58,10 @@ class ClientGoneError(Exception):
 class Boundary:
     """Wraps the application. What passes through has an id and a whole body of bounded size, and ends in time."""
 
-    def __init__(self, app: ASGIApp, surroundings: Surroundings) -> None:
+    def __init__(self, app: ASGIApp, surroundings: Surroundings, watch: RequestWatch) -> None:
         self._app = app
         self._surroundings = surroundings
+        self._watch = watch
         self._maximum_body_bytes = surroundings.settings.maximum_body_bytes
         self._timeout_seconds = surroundings.settings.request_timeout_seconds
 
@@ -66,8 +69,12 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send, self._surroundings)
-        scope.setdefault("state", {})["request_id"] = answer.request_id
+        exchange = Exchange(_request_id(scope), known_method(scope["method"]))
+        scope.setdefault("state", {})["exchange"] = exchange
+        with self._watch.watching(exchange, scope["headers"]):
+            await self._respond(scope, receive, _Answer(scope, send, exchange, self._surroundings))
+
+    async def _respond(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         try:
             await self._within_time(scope, receive, answer)
         except ClientGoneError:
@@ -75,7 +82,12 @@ class Boundary:
         except PronoiaError as error:
             await answer.fail(error)
         except Exception:  # the process edge: whatever else goes wrong ends this request only
-            log.exception("request.failed", request_id=answer.request_id, method=scope["method"])
+            log.exception(
+                "request.failed",
+                request_id=answer.exchange.request_id,
+                method=answer.exchange.method,
+                route=answer.exchange.route,
+            )
             await answer.fail(PronoiaError("Something went wrong here. Quote the request id to the operator."))
 
     async def _within_time(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
@@ -83,6 +95,7 @@ class Boundary:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 body = await self._read(scope, receive)
+                answer.exchange.received_bytes = len(body)
                 received = True
                 await self._app(scope, _replay(body, receive), answer.send)
         except TimeoutError as error:
@@ -121,8 +134,8 @@ class Boundary:
 class _Answer:
     """Sends one answer, with the headers that every answer carries."""
 
-    def __init__(self, scope: HTTPScope, send: Send, surroundings: Surroundings) -> None:
-        self.request_id = _request_id(scope)
+    def __init__(self, scope: HTTPScope, send: Send, exchange: Exchange, surroundings: Surroundings) -> None:
+        self.exchange = exchange
         self._scope = scope
         self._send = send
         self._surroundings = surroundings
@@ -131,16 +144,20 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started = True
-            own = (b"x-request-id", self.request_id.encode())
-            limits = usage_headers(self._scope, self._surroundings)
+            self.exchange.status = message["status"]
+            own = (b"x-request-id", self.exchange.request_id.encode())
+            limits = usage_headers(self.exchange, self._scope, self._surroundings)
             message["headers"] = [*message.get("headers", ()), own, *limits, *SECURITY_HEADERS]
+        elif message["type"] == "http.response.body":
+            self.exchange.sent_bytes += len(message["body"])
         await self._send(message)
 
     async def fail(self, error: PronoiaError) -> None:
         """Answer with an error, unless an answer has begun: then there is nothing left to say."""
         if self._started:
             return
-        answer = error_answer(error, self.request_id)
+        self.exchange.error_code = error.code
+        answer = error_answer(error, self.exchange.request_id)
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         headers.append((b"content-length", str(len(answer.body)).encode()))
         start: HTTPResponseStartEvent = {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from pronoia.faces.http import admission
 from pronoia.faces.http.addresses import client_address
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
 from pronoia.faces.http.rate_limit import note_usage
+from pronoia.faces.http.watch import exchange_of
 from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import ApiKey, Idempotency, Permission
+    from pronoia.ports import Telemetry
     from pronoia.services.services import Services
 
 
@@ -44,6 +47,7 @@ class Surroundings:
 
     services: Services
     settings: Settings
+    telemetry: Telemetry
     now: Callable[[], datetime]
     trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
 
@@ -55,7 +59,8 @@ class Surroundings:
 @dataclass(frozen=True, slots=True)
 class Caller:
     key: ApiKey
-    scope: Scope
+    scope: Scope | None
+    """None if the operation is about no user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,11 @@ class Call(Generic[Query, Body]):
     query: Query
     body: Body
     path: Mapping[str, str]
+    headers: Mapping[str, str]
+    peer: str | None
+    """The address at the other end of the connection; None for a socket of this machine."""
+    authenticate: Callable[[], Awaitable[ApiKey]]
+    """Find the key of a caller whom nobody asked for it yet."""
     minimum_version: int | None
     idempotency: Idempotency | None
 
@@ -80,7 +90,9 @@ class Call(Generic[Query, Body]):
 
     @property
     def scope(self) -> Scope:
-        return self._admitted.scope
+        if (scope := self._admitted.scope) is None:
+            raise RuntimeError("An operation that is about no user has no scope.")
+        return scope
 
     def identifier(self, name: str) -> UUID:
         """Read an id off the path. What is no UUID is the id of nothing."""
@@ -105,7 +117,6 @@ class Answer:
     status: int | None = None
     """None means the operation's own."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,10 @@ class Operation(Generic[Query, Body]):
     query: type[Query]
     body: type[Body]
     status: int = 200
+    of_user: bool = True
+    """Whether it is about one user, whom a service key must then name."""
+    media_type: str = "application/json"
+    """Without a charset: one is added to text."""
     budget: Budget = Budget.ORDINARY
     """What a call is paid from. Without a permission nobody pays."""
 
@@ -135,6 +150,7 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
     decoder = msgspec.json.Decoder(operation.body)
 
     async def respond(request: Request[Any, Any, Any]) -> Response[bytes]:
+        exchange_of(request.scope).route = operation.path
         raw = await request.body() if operation.body is not Nothing else b""
         answer = await operation.handle(await _call(operation, surroundings, request, decoder, raw))
         headers = dict(answer.headers)
@@ -142,7 +158,7 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
             headers["x-memory-version"] = str(answer.version)
         content = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
         return Response(
-            content, status_code=answer.status or operation.status, headers=headers, media_type=answer.media_type
+            content, status_code=answer.status or operation.status, headers=headers, media_type=operation.media_type
         )
 
     path = operation.path.replace("}", ":str}")
@@ -165,8 +181,12 @@ async def _call(
         values = read_query(request.scope["query_string"])
         body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
         if key is not None:
-            names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
-            caller = Caller(key, admission.resolve_scope(key, names))
+            scope = None
+            if operation.of_user:
+                names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
+                scope = admission.resolve_scope(key, names)
+                exchange_of(request.scope).user_id = scope.user_id
+            caller = Caller(key, scope)
     except PronoiaError:
         # What is refused has cost something, too.
         await _charge(operation, surroundings, request, key, None)
@@ -178,6 +198,9 @@ async def _call(
         query=convert_query(values, operation.query),
         body=body,
         path=request.path_params,
+        headers=headers,
+        peer=request.client.host if request.client is not None else None,
+        authenticate=partial(_authenticate, surroundings, request),
         minimum_version=admission.minimum_version(headers),
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
     )
@@ -190,7 +213,7 @@ async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, A
     if services.keys.knows(secret):
         return await services.keys.authenticate(secret)
     async with services.limits.attempt(surroundings.address(request.scope)) as usage:
-        note_usage(request.scope, usage)
+        note_usage(exchange_of(request.scope), usage)
         return await services.keys.authenticate(secret)
 
 
@@ -202,5 +225,6 @@ async def _charge(
     caller: Caller | None,
 ) -> None:
     if key is not None:
-        user = None if caller is None else caller.scope.user_id
-        note_usage(request.scope, await surroundings.services.limits.charge(key, user, operation.budget))
+        scope = None if caller is None else caller.scope
+        user = None if scope is None else scope.user_id
+        note_usage(exchange_of(request.scope), await surroundings.services.limits.charge(key, user, operation.budget))

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pronoia.domain.errors import RateLimitedError
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
     from datetime import datetime
 
     from litestar.types import HTTPScope
 
     from pronoia.faces.http.operation import Surroundings
+    from pronoia.faces.http.watch import Exchange
     from pronoia.services.rate_limiter import Usage
 
-STATE = "rate_limit_usage"
 
-
-def note_usage(scope: HTTPScope, usage: Usage | None) -> None:
+def note_usage(exchange: Exchange, usage: Usage | None) -> None:
     """Keep the budget for the answer's headers. Raises RateLimitedError if it refuses the request."""
     if usage is None:
         return
-    _state(scope)[STATE] = usage
+    exchange.usage = usage
     if usage.is_refused:
         seconds = ceil(usage.retry_after_seconds)
         because = " Requests cost twice after a burst." if usage.in_burst else ""
@@ -37,9 +35,9 @@ def note_usage(scope: HTTPScope, usage: Usage | None) -> None:
         )
 
 
-def usage_headers(scope: HTTPScope, surroundings: Surroundings) -> list[tuple[bytes, bytes]]:
+def usage_headers(exchange: Exchange, scope: HTTPScope, surroundings: Surroundings) -> list[tuple[bytes, bytes]]:
     """Describe the request's tightest budget; for a request that touched none, that of its address."""
-    usage = cast("Usage | None", _state(scope).get(STATE))
+    usage = exchange.usage
     if usage is None:
         usage = surroundings.services.limits.of_address(surroundings.address(scope))
     if usage is None:
@@ -55,7 +53,3 @@ def reset_time(usage: Usage, now: datetime) -> datetime:
     """Give when all of a budget is there again, in whole seconds rounded up."""
     at = now + timedelta(seconds=usage.reset_seconds)
     return at.replace(microsecond=0) + timedelta(seconds=1 if at.microsecond else 0)
-
-
-def _state(scope: HTTPScope) -> MutableMapping[str, object]:
-    return cast("MutableMapping[str, object]", scope["state"])
