@@ -150,6 +150,16 @@ def server(postgres_url: str, template: str) -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def limited_servers(postgres_url: str, template: str) -> Iterator[list[RunningServer]]:
+    """Run two servers on one database with the documented limits, which believe X-Forwarded-For of this machine."""
+    administer(postgres_url, f"create database limited owner pronoia template {template}")
+    url = address(postgres_url, database="limited")
+    environment = {"PRONOIA_TRUSTED_PROXIES": "127.0.0.1", "PRONOIA_CORS_ORIGINS": "https://app.example"}
+    with running_server(url, **environment) as one, running_server(url, **environment) as other:
+        yield [one, other]
+
+
 @pytest.fixture
 def logged_server(database_url: str, tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
     """Run a server of one's own, and give the file that its log goes to."""

@@ -1,6 +1,6 @@
 """One of several processes that spend one budget until they are refused: prints how many requests were admitted.
 
-Usage: spend.py URL LIMIT. Says when it is ready, and begins when told to.
+Usage: spend.py URL LIMIT NAME. Says when it is ready, and begins when told to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pronoia.testing.meter import RecordingMeter, series
 REFUSALS = 20
 
 
-async def main(url: str, limit: int) -> None:
+async def main(url: str, limit: int, name: str) -> None:
     if url.startswith("unix:"):
         store = RedisLimitStore(url, timeout_seconds=5)
     else:
@@ -30,7 +30,7 @@ async def main(url: str, limit: int) -> None:
     await limiter.look([Demand(Subject("user", UUID(int=1), "", "warm"), Rate(1))])
     print("ready", flush=True)  # noqa: T201 - the test reads it
     sys.stdin.readline()
-    demand = Demand(Subject("user", UUID(int=1), "", "ada"), Rate(limit))
+    demand = Demand(Subject("user", UUID(int=1), "", name), Rate(limit))
     admitted = refused = 0
     while refused < REFUSALS:
         (usage,) = await limiter.admit([demand])
@@ -41,4 +41,4 @@ async def main(url: str, limit: int) -> None:
     print(admitted)  # noqa: T201 - the test reads it
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3]))

@@ -213,7 +213,7 @@ class RateLimiter:
         claims = [_claim(charge, now, looking=looking) for charge in charges]
         grants = await self._ask(claims)
         if grants is None and strict:
-            raise UnavailableError("Attempts cannot be counted now, so none is allowed.", retry_after=PAUSE_SECONDS)
+            raise UnavailableError("Attempts cannot be counted now: none is allowed.", retry_after=int(PAUSE_SECONDS))
         now = self._clock.monotonic()
         for charge, claim, grant in zip(charges, claims, grants or [None] * len(claims), strict=True):
             lease = charge.entry.lease

@@ -80,7 +80,7 @@ class RateLimits:
     async def charge(self, key: ApiKey, user_id: str | None, budget: Budget) -> Usage | None:
         """Charge a request, and give its tightest budget; None if it touches none.
 
-        Without a user, because the request named none that can be served, it is charged to the key.
+        A request that names no user who can be served is charged to the key's own, or else to the key.
         """
         if budget is Budget.FREE:
             return None
@@ -118,7 +118,8 @@ class RateLimits:
             self._limiter.refund(demands)
 
     def _demands(self, key: ApiKey, user_id: str | None, layers: Sequence[Layer]) -> list[Demand]:
-        name = f"key:{key.id}" if user_id is None else f"user:{user_id}"
+        user = key.user_id if user_id is None else user_id
+        name = f"key:{key.id}" if user is None else f"user:{user}"
         demands: list[Demand] = []
         for layer in layers:
             allowance = self._allowances.get((layer, key.plan))
