@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
-from harness import PRONOIA, SERVER_CORE, Server, bare_inserts, fill, free_port, sentence, serving, until_answered
+from harness import PRONOIA, SERVER_CORE, Server, bare_inserts, fill, free_port, serving, until_answered
 
 from pronoia.adapters.postgres.driver import connect
+from pronoia.benchmark.load.texts import sentence
 from pronoia.domain.identifiers import Scope
 from pronoia.prediction.blend import SharedBlend
 from pronoia.prediction.model import Model

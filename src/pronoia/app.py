@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,12 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.cache.local import LocalTier
-from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
+from pronoia.adapters.compute import ComputeExecutor
+from pronoia.adapters.embedding.openai_compatible import (
+    CONCURRENT_REQUESTS,
+    QUEUED_REQUESTS,
+    OpenAICompatibleEmbedder,
+)
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
@@ -25,6 +29,7 @@ from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.process_memory import allowed_bytes, resident_bytes
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
 from pronoia.adapters.telemetry.logs import configure_logs
 from pronoia.adapters.telemetry.opening import open_telemetry
@@ -37,7 +42,9 @@ from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.memory.excerpts import Excerpts
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
+from pronoia.resilience import policies
 from pronoia.resilience.clock import SystemClock
+from pronoia.resilience.concurrency import LimitPolicy
 from pronoia.services.analysis import Analysis
 from pronoia.services.answers import Answers
 from pronoia.services.background import Background
@@ -57,6 +64,7 @@ from pronoia.services.query_vectors import QueryVectors
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
+from pronoia.services.resilience import POOL, Resilience
 from pronoia.services.schedule import Job, Schedule
 from pronoia.services.services import Services
 from pronoia.services.suggest import Suggest
@@ -74,15 +82,22 @@ if TYPE_CHECKING:
     from pronoia.recall.prior import Prior
 
 
+COMPUTE_THREADS = 5
+COMPUTE_QUEUE = 20
+RESERVED_SHARE = 10
+"""One connection in so many is kept for health and authentication."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What the use cases share."""
 
     settings: Settings
     telemetry: Telemetry
+    resilience: Resilience
     database: Database
     embedder: Embedder
-    executor: ThreadPoolExecutor
+    executor: ComputeExecutor
     clock: Clock
     store: PostgresMemoryStore
     residents: Residents
@@ -106,9 +121,10 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    telemetry = telemetry or _telemetry(settings)
-    database = await _open_database(settings, telemetry)
-    parts = _parts(settings, telemetry, database, clock or SystemClock(), prior or shipped_prior())
+    telemetry, clock = telemetry or _telemetry(settings), clock or SystemClock()
+    resilience = _resilience(settings, clock, telemetry.meter)
+    database = await _open_database(settings, telemetry, resilience)
+    parts = _parts(settings, telemetry, resilience, database, clock, prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -125,9 +141,13 @@ async def open_services(
         await telemetry.tracing.close()
 
 
-def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: Clock, prior: Prior) -> _Parts:
-    embedder = MeasuredEmbedder(_embedder(settings), telemetry)
-    executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
+def _parts(
+    settings: Settings, telemetry: Telemetry, resilience: Resilience, database: Database, clock: Clock, prior: Prior
+) -> _Parts:
+    embedder = MeasuredEmbedder(_embedder(settings, resilience), telemetry)
+    executor = ComputeExecutor(
+        concurrent=COMPUTE_THREADS, queue=COMPUTE_QUEUE, rejected=partial(resilience.rejected, "compute")
+    )
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     meter = telemetry.meter
     residents = _residents(settings, store, meter, embedder)
@@ -176,6 +196,7 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
     return _Parts(
         settings,
         telemetry,
+        resilience,
         database,
         embedder,
         executor,
@@ -241,6 +262,7 @@ def _services(parts: _Parts) -> Services:
             residents=residents,
             uses=parts.uses,
             outcomes=parts.outcomes,
+            ranking_weights=parts.ranking_weights,
             clock=clock,
             meter=meter,
             draw=SystemRandom().random,
@@ -262,6 +284,7 @@ def _services(parts: _Parts) -> Services:
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         health=Health(database=parts.database, clock=clock),
+        resilience=parts.resilience,
         answers=parts.answers,
         caches=parts.caches,
     )
@@ -288,6 +311,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         meter=parts.telemetry.meter,
     )
     loops: list[Coroutine[None, None, None]] = [
+        parts.resilience.run(),
         ProcessWatch(parts.telemetry.meter).run(),
         gauges.run(),
         parts.uses.run(),
@@ -360,13 +384,34 @@ def _telemetry(settings: Settings) -> Telemetry:
     return open_telemetry(metrics_folder=settings.metrics_folder, traces_url=settings.traces_url, version=VERSION)
 
 
-async def _open_database(settings: Settings, telemetry: Telemetry) -> Database:
+def _resilience(settings: Settings, clock: Clock, meter: Meter) -> Resilience:
+    allowed = settings.memory_limit_bytes or allowed_bytes()
+    return Resilience(
+        clock=clock,
+        meter=meter,
+        high=settings.degradation_high_load_threshold,
+        critical=settings.degradation_critical_load_threshold,
+        limit=LimitPolicy(maximum=settings.maximum_concurrency),
+        memory=lambda: resident_bytes() / allowed,
+    )
+
+
+async def _open_database(settings: Settings, telemetry: Telemetry, resilience: Resilience) -> Database:
+    connections, timeout = settings.database_connections, settings.database_timeout_seconds
     return await Database.open(
         settings.database_url,
-        connections=settings.database_connections,
-        timeout_seconds=settings.database_timeout_seconds,
+        connections=connections,
+        timeout_seconds=timeout,
         pooler=settings.database_pooler,
         telemetry=telemetry,
+        breaker=resilience.breaker(POOL, policies.DATABASE),
+        bulkhead=resilience.bulkhead(
+            POOL,
+            concurrent=connections,
+            queue=settings.database_queue,
+            longest_wait_seconds=timeout,
+            reserved=max(connections // RESERVED_SHARE, 1),
+        ),
     )
 
 
@@ -433,13 +478,19 @@ def _ranking_weights(
     )
 
 
-def _embedder(settings: Settings) -> Embedder:
+def _embedder(settings: Settings, resilience: Resilience) -> Embedder:
     if not settings.embedding_url:
         return StaticEmbedder()
+    timeout = settings.embedding_timeout_seconds
     return OpenAICompatibleEmbedder(
         url=settings.embedding_url,
         model=settings.embedding_model,
         key=settings.embedding_key,
         dimensions=settings.embedding_dimensions,
-        timeout_seconds=settings.embedding_timeout_seconds,
+        timeout_seconds=timeout,
+        breaker=resilience.breaker("embedding", policies.EMBEDDING),
+        bulkhead=resilience.bulkhead(
+            "embedding", concurrent=CONCURRENT_REQUESTS, queue=QUEUED_REQUESTS, longest_wait_seconds=timeout
+        ),
+        retried=partial(resilience.retried, "embedding"),
     )

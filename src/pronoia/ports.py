@@ -501,8 +501,11 @@ class RankingStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
+    """A claim. It holds until others may claim the same; `leases` are the times when that is, one or more."""
+
     scope: Scope
     memory_ids: tuple[UUID, ...]
+    leases: tuple[datetime, ...]
 
 
 class WorkKind(StrEnum):
@@ -513,17 +516,18 @@ class WorkKind(StrEnum):
 
 
 class WorkQueue(Protocol):
-    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again."""
+    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again.
+
+    Whoever finishes after somebody else's claim, or after the memory changed, changes nothing.
+    """
 
     async def claim(self, kind: WorkKind, limit: int, lease_seconds: float) -> list[PendingWork]: ...
 
-    async def finish_links(
-        self, scope: Scope, memory_ids: Sequence[UUID], relationships: Sequence[Relationship]
-    ) -> Written:
+    async def finish_links(self, work: PendingWork, relationships: Sequence[Relationship]) -> Written:
         """Store found relationships (existing pairs are kept) and close the work in one transaction."""
         ...
 
-    async def finish_vectors(self, scope: Scope, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
+    async def finish_vectors(self, work: PendingWork, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
         """Store vectors and close the work in one transaction."""
         ...
 

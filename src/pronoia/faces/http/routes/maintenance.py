@@ -27,7 +27,9 @@ from pronoia.faces.http.schemas.maintenance import (
     SummaryAnswer,
     UndoBody,
 )
+from pronoia.resilience.admission import Importance
 from pronoia.services.answers import MAINTENANCE, Given
+from pronoia.services.features import Feature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,6 +179,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         READ,
         Nothing,
         Nothing,
+        importance=Importance.REPORT,
+        feature=Feature.MAINTENANCE_SUGGESTIONS,
     ),
     Operation(
         "POST",
