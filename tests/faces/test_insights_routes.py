@@ -41,14 +41,15 @@ def test_metrics_follow_feedback(http):
     assert http.get("/learning/metrics", params={"days": 0}).status_code == 400
 
 
-def test_suggestions_are_applied_once_and_never_to_anothers_memories(http):
+def test_suggestions_are_applied_once_and_never_to_anothers_memories(http, refused):
     one, other = remember(http, "Tea is green", "Coffee is black")
     wanted = {"memory_id": one, "related_memory_id": other, "suggested_type": "related_to", "confidence": 0.9}
     body = {"suggestions": [wanted]}
     assert http.post("/learning/apply-suggestions", json=body).json()["applied_count"] == 1
     assert http.post("/learning/apply-suggestions", json=body).json()["applied_count"] == 0
     stranger = {"X-User-ID": "stranger"}
-    assert http.post("/learning/apply-suggestions", json=body, headers=stranger).json()["applied_count"] == 0
+    answer = http.post("/learning/apply-suggestions", json=body, headers=stranger)
+    refused(answer, 404, "RESOURCE_NOT_FOUND", id=one)
 
 
 def test_an_analysis_is_told_by_the_status(http):

@@ -102,7 +102,9 @@ async def test_feedback_moves_the_ranking_once_it_is_shown_to_help(
 
 
 async def suggest(services: Services, scope: Scope, place: int, *used: UUID) -> list[UUID]:
-    found = await services.suggest.suggest(scope, SuggestRequest(question(place), used_ids=used, minimum_confidence=0.0))
+    found = await services.suggest.suggest(
+        scope, SuggestRequest(question(place), used_ids=used, minimum_confidence=0.0)
+    )
     return [one.memory.id for one in found.suggestions]
 
 
@@ -129,7 +131,8 @@ async def test_a_withheld_suggestion_teaches_nothing(
 ):
     services.suggest._withholds = lambda _: True
     assert await suggest(services, scope, 3) == []
-    await services.recall.get(scope, memory_ids[3])
+    for memory_id in memory_ids:
+        await services.recall.get(scope, memory_id)
     await services.ranking_weights.settled()
     assert await rows(settings, "select query from ranking_examples") == []
 
