@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Idempotency,
         MemoryChanges,
         NewMemory,
+        RelationshipType,
         Revision,
         Vector,
     )
@@ -273,6 +274,15 @@ class Maintained:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RelationshipCount:
+    """How many relationships a user has of a type."""
+
+    type: RelationshipType
+    count: int
+    average_strength: float
+
+
 class MemoryStore(Protocol):
     """The truth about memories. Every call runs under one tenant and every write is durable when it returns.
 
@@ -319,6 +329,23 @@ class MemoryStore(Protocol):
         self, scope: Scope, space: str, vector: Vector | None, words: str, filters: Filters, limit: int
     ) -> Snapshot:
         """Read up to `limit` memories near the vector and up to `limit` that share words: for the largest users."""
+        ...
+
+    async def last_used(self, scope: Scope, space: str, limit: int) -> Snapshot:
+        """Read the `limit` memories used last, their uses, and the relationships among them: for the largest users."""
+        ...
+
+    async def neighbourhood(
+        self, scope: Scope, space: str, memory_id: UUID, *, steps: int, edges: int, limit: int
+    ) -> Snapshot:
+        """Read up to `limit` memories that are at most so many steps away from one, and the relationships among them.
+
+        From each, the strongest `edges` lead on, its own before others'. For the largest users.
+        """
+        ...
+
+    async def relationship_types(self, scope: Scope) -> list[RelationshipCount]:
+        """Count relationships by type: for the largest users."""
         ...
 
     async def memory(self, scope: Scope, memory_id: UUID) -> Memory: ...
