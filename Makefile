@@ -27,6 +27,9 @@ check: $(READY) ## Lint, types, layers, generated code
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_sync_client.py --check
+	$(BIN)/python tools/write_configuration.py --check
+	$(BIN)/python tools/write_metrics.py --check
+	$(BIN)/python tools/write_dashboards.py --check
 
 bench: $(READY) ## Measure speed and memory (QUICK=1 for a first look)
 	$(BIN)/python bench/run.py $(if $(QUICK),--quick)

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -30,6 +30,7 @@ from pronoia.services.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 TEMPLATE = "pronoia_template"
 
@@ -164,13 +165,28 @@ def server(postgres_url: str, template: str) -> Iterator[RunningServer]:
     """Run one server for the whole session; tests keep apart by users."""
     administer(postgres_url, f"create database served owner pronoia template {template}")
     database_url = address(postgres_url, database="served")
+    with running_server(database_url) as running:
+        yield running
+
+
+@pytest.fixture
+def logged_server(database_url: str, tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
+    """Run a server of one's own, and give the file that its log goes to."""
+    path = tmp_path / "server.log"
+    with path.open("wb") as log, running_server(database_url, log=log, PRONOIA_LOG_LEVEL="debug") as running:
+        yield running, path
+
+
+@contextmanager
+def running_server(database_url: str, *, log: BinaryIO | None = None, **environment: str) -> Iterator[RunningServer]:
     key, service_key = asyncio.run(_make_keys(database_url))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(  # noqa: S603 - our own server
             [sys.executable, "-m", "uvicorn", "pronoia.app:create", "--factory", "--fd", str(listener.fileno())],
-            env={**os.environ, "PRONOIA_DATABASE_URL": database_url},
+            env={**os.environ, "PRONOIA_DATABASE_URL": database_url, **environment},
             pass_fds=(listener.fileno(),),
+            stderr=log,
         )
         try:
             wait_until_it_answers(port, process)

@@ -34,7 +34,7 @@ def _row(name: str, described: dict[str, Any]) -> str:
         if key in described
     ]
     default = msgspec.json.encode(described["default"]).decode().strip('"') or "empty"
-    kind = " ".join([described["type"], *limits])
+    kind = " or ".join(described["enum"]) if "enum" in described else " ".join([described["type"], *limits])
     return f"| `{PREFIX}{name.upper()}` | {kind} | {default} | {described['description']} |\n"
 
 

@@ -10,9 +10,11 @@ from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
+from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
@@ -20,20 +22,27 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
-from pronoia.adapters.telemetry.meter import PrometheusMeter
+from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
+from pronoia.adapters.telemetry.logs import configure_logs
+from pronoia.adapters.telemetry.opening import open_telemetry
+from pronoia.adapters.telemetry.process import ProcessWatch
 from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
+from pronoia.faces.http.routes.health import VERSION
 from pronoia.memory.residents import Residents
-from pronoia.ports import Telemetry
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.analysis import Analysis
+from pronoia.services.answers import Answers
 from pronoia.services.background import Background
+from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.context import Context
+from pronoia.services.gauges import Gauges
 from pronoia.services.health import Health
 from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
@@ -42,6 +51,7 @@ from pronoia.services.memories import Memories
 from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
+from pronoia.services.query_vectors import QueryVectors
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
@@ -57,7 +67,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import Clock, Embedder
+    from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 
@@ -66,6 +76,7 @@ class _Parts:
     """What the use cases share."""
 
     settings: Settings
+    telemetry: Telemetry
     database: Database
     embedder: Embedder
     executor: ThreadPoolExecutor
@@ -79,17 +90,21 @@ class _Parts:
     uses: Uses
     ranking_weights: RankingWeights
     recall: Recall
+    caches: Caches
+    answers: Answers
 
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, clock: Clock | None = None, prior: Prior | None = None
+    settings: Settings, clock: Clock | None = None, prior: Prior | None = None, telemetry: Telemetry | None = None
 ) -> AsyncGenerator[Services]:
     """Open everything a migrated database needs, and close it in the reverse order; what is pending is written.
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    parts = _parts(settings, await _open_database(settings), clock or SystemClock(), prior or shipped_prior())
+    telemetry = telemetry or _telemetry(settings)
+    database = await _open_database(settings, telemetry)
+    parts = _parts(settings, telemetry, database, clock or SystemClock(), prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -99,19 +114,25 @@ async def open_services(
         await parts.learning.save()
         await parts.outcomes.flush()
         await parts.ranking_weights.close()
+        await parts.caches.close()
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
         await parts.database.close()
+        await telemetry.tracing.close()
 
 
-def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -> _Parts:
-    embedder = _embedder(settings)
+def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: Clock, prior: Prior) -> _Parts:
+    embedder = MeasuredEmbedder(_embedder(settings), telemetry)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
-    residents = _residents(settings, store, embedder)
-    changes = Changes(feed=_change_feed(settings, database), residents=residents)
+    meter = telemetry.meter
+    residents = _residents(settings, store, meter, embedder)
+    local = _local_tier(settings, clock)
+    tiers = [local, *_farther_tiers(settings, database, clock)][: settings.cache_tiers]
+    caches = Caches(tiers=tiers, clock=clock, meter=meter, draw=SystemRandom().random)
+    changes = Changes(feed=_change_feed(settings, database), residents=residents, others=[local])
     insight_store = PostgresInsightStore(database)
-    outcomes = Outcomes(store=insight_store, clock=clock)
+    outcomes = Outcomes(store=insight_store, clock=clock, meter=meter)
     learning = PredictionLearning(
         store=PostgresContributionStore(database),
         residents=residents,
@@ -125,20 +146,32 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
         clock=clock,
         listeners=(outcomes, learning),
     )
-    ranking_weights = _ranking_weights(database, embedder, residents, clock, executor, prior)
+    ranking_weights = _ranking_weights(database, embedder, residents, clock, meter, executor, prior)
     recall = Recall(
         store=store,
         embedder=embedder,
+        query_vectors=QueryVectors(embedder=embedder, caches=caches if settings.embedding_url else None),
         residents=residents,
         uses=uses,
         outcomes=outcomes,
         ranking_weights=ranking_weights,
         clock=clock,
+        meter=meter,
         executor=executor,
         prior=prior,
     )
+    answers = Answers(
+        caches=caches,
+        residents=residents,
+        uses=uses,
+        ranking_weights=ranking_weights,
+        learning=learning,
+        clock=clock,
+        edition=f"{VERSION} {embedder.space} {settings.time_zone}",
+    )
     return _Parts(
         settings,
+        telemetry,
         database,
         embedder,
         executor,
@@ -152,11 +185,14 @@ def _parts(settings: Settings, database: Database, clock: Clock, prior: Prior) -
         uses,
         ranking_weights,
         recall,
+        caches,
+        answers,
     )
 
 
 def _services(parts: _Parts) -> Services:
     settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    meter = parts.telemetry.meter
     insights = Insights(
         store=parts.insight_store,
         residents=residents,
@@ -175,12 +211,19 @@ def _services(parts: _Parts) -> Services:
             outcomes=parts.outcomes,
             learning=parts.learning,
             ranking_weights=parts.ranking_weights,
+            answers=parts.answers,
             clock=clock,
+            meter=meter,
             maximum_text_length=settings.maximum_text_length,
         ),
         recall=parts.recall,
         predictions=Predictions(
-            recall=parts.recall, residents=residents, learning=parts.learning, outcomes=parts.outcomes, clock=clock
+            recall=parts.recall,
+            residents=residents,
+            learning=parts.learning,
+            outcomes=parts.outcomes,
+            clock=clock,
+            meter=meter,
         ),
         context=Context(recall=parts.recall),
         suggest=Suggest(
@@ -189,21 +232,27 @@ def _services(parts: _Parts) -> Services:
             uses=parts.uses,
             outcomes=parts.outcomes,
             clock=clock,
+            meter=meter,
             draw=SystemRandom().random,
         ),
         relationships=relationships,
         ranking_weights=parts.ranking_weights,
         insights=insights,
-        analysis=Analysis(insights=insights, relationships=relationships, store=parts.insight_store, clock=clock),
+        analysis=Analysis(
+            insights=insights, relationships=relationships, store=parts.insight_store, clock=clock, meter=meter
+        ),
         maintenance=Maintenance(
             store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
             residents=residents,
             changes=changes,
             clock=clock,
+            meter=meter,
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         health=Health(database=parts.database, clock=clock),
+        answers=parts.answers,
+        caches=parts.caches,
     )
 
 
@@ -216,9 +265,20 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         residents=parts.residents,
         changes=parts.changes,
         clock=parts.clock,
+        meter=parts.telemetry.meter,
         executor=parts.executor,
     )
+    gauges = Gauges(
+        store=PostgresTotalsStore(parts.database),
+        residents=parts.residents,
+        uses=parts.uses,
+        ranking_weights=parts.ranking_weights,
+        clock=parts.clock,
+        meter=parts.telemetry.meter,
+    )
     loops: list[Coroutine[None, None, None]] = [
+        ProcessWatch(parts.telemetry.meter).run(),
+        gauges.run(),
         parts.uses.run(),
         parts.changes.announce(),
         parts.changes.listen(),
@@ -228,6 +288,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         services.maintenance.run(),
         parts.ranking_weights.run(),
         parts.ranking_weights.count(),
+        parts.caches.run(),
     ]
     if parts.settings.learning_schedule:
         loops.append(_schedule(parts, services).run())
@@ -261,22 +322,28 @@ async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
 def create() -> ASGIApp:
     """Make the server's application from the environment; each worker process calls it once."""
     settings = read_settings()
+    telemetry = _telemetry(settings)
+    configure_logs(level=settings.log_level, as_json=settings.log_format == "json", meter=telemetry.meter)
 
     @asynccontextmanager
     async def open_application() -> AsyncGenerator[ASGIApp]:
-        meter = PrometheusMeter()
-        async with open_services(settings) as services:
-            yield create_http_app(services, settings, telemetry=Telemetry(meter, meter))
+        async with open_services(settings, telemetry=telemetry) as services:
+            yield create_http_app(services, settings, telemetry=telemetry)
 
     return Lifespan(open_application)
 
 
-async def _open_database(settings: Settings) -> Database:
+def _telemetry(settings: Settings) -> Telemetry:
+    return open_telemetry(metrics_folder=settings.metrics_folder, traces_url=settings.traces_url, version=VERSION)
+
+
+async def _open_database(settings: Settings, telemetry: Telemetry) -> Database:
     return await Database.open(
         settings.database_url,
         connections=settings.database_connections,
         timeout_seconds=settings.database_timeout_seconds,
         pooler=settings.database_pooler,
+        telemetry=telemetry,
     )
 
 
@@ -288,9 +355,10 @@ def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:
     )
 
 
-def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedder) -> Residents:
+def _residents(settings: Settings, store: PostgresMemoryStore, meter: Meter, embedder: Embedder) -> Residents:
     return Residents(
         store,
+        meter,
         space=embedder.space,
         dimensions=embedder.dimensions,
         budget_bytes=settings.working_set_bytes,
@@ -298,14 +366,45 @@ def _residents(settings: Settings, store: PostgresMemoryStore, embedder: Embedde
     )
 
 
+def _local_tier(settings: Settings, clock: Clock) -> LocalTier:
+    return LocalTier(
+        name="1", lifetime_seconds=300.0, maximum_keys=10_000, maximum_bytes=settings.cache_bytes, clock=clock
+    )
+
+
+def _farther_tiers(settings: Settings, database: Database, clock: Clock) -> list[CacheTier]:
+    shared: CacheTier = PostgresCacheTier(
+        database, name="2", shared=True, lifetime_seconds=600.0, clean_seconds=120.0, maximum_keys=5_000, clock=clock
+    )
+    if settings.cache_url:
+        # Its package is an extra.
+        from pronoia.adapters.cache.redis_tier import RedisTier  # noqa: PLC0415
+
+        shared = RedisTier(
+            settings.cache_url, name="2", lifetime_seconds=600.0, maximum_keys=5_000, timeout_seconds=1.0, clock=clock
+        )
+    kept = PostgresCacheTier(
+        database, name="3", shared=False, lifetime_seconds=3_600.0, clean_seconds=3_600.0, maximum_keys=50_000,
+        clock=clock,
+    )  # fmt: skip
+    return [shared, kept]
+
+
 def _ranking_weights(
-    database: Database, embedder: Embedder, residents: Residents, clock: Clock, executor: Executor, prior: Prior
+    database: Database,
+    embedder: Embedder,
+    residents: Residents,
+    clock: Clock,
+    meter: Meter,
+    executor: Executor,
+    prior: Prior,
 ) -> RankingWeights:
     return RankingWeights(
         store=PostgresRankingStore(database),
         embedder=embedder,
         residents=residents,
         clock=clock,
+        meter=meter,
         executor=executor,
         prior=prior,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "PRONOIA_"
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""The one variable of others that is heeded: every tool of OpenTelemetry knows it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     resident_limit: Annotated[
         int, Meta(ge=0, description="Memories of a user above which SQL finds the candidates instead.")
     ] = 50_000
+    cache_tiers: Annotated[
+        int,
+        Meta(ge=0, le=3, description="Cache tiers in use: 1 in the process, 2 also shared, 3 also kept; 0 for none."),
+    ] = 3
+    cache_bytes: Annotated[
+        int, Meta(ge=1 << 20, description="Memory for cached answers in each process; the least used leave first.")
+    ] = 64 << 20
+    cache_url: Annotated[
+        str, Meta(description="Redis or Valkey that processes share answers in: redis://host. Empty takes PostgreSQL.")
+    ] = ""
     maximum_text_length: Annotated[int, Meta(ge=1, le=1_000_000, description="Longest text of a memory.")] = 10_000
     maximum_body_bytes: Annotated[int, Meta(ge=1024, description="Largest request body.")] = 1 << 20
     request_timeout_seconds: Annotated[
@@ -73,7 +85,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Let the background write relationships it suggests and merge duplicates, undoably."),
     ] = False
-    log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least that is worth a line of the log.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["json", "console"], Meta(description="How a line of the log looks: for programs or for people.")
+    ] = "json"
+    metrics_public: Annotated[
+        bool,
+        Meta(description="Show /metrics to every address; else to private networks, and elsewhere to admin keys only."),
+    ] = False
+    metrics_folder: Annotated[
+        str,
+        Meta(description="Folder where the workers of one server count together. `serve` makes one for several."),
+    ] = ""
+    traces_url: Annotated[
+        str,
+        Meta(
+            description="Where to send traces by OTLP/HTTP, such as http://collector:4318/v1/traces. Needs the extra "
+            "`tracing`. Empty takes OTEL_EXPORTER_OTLP_ENDPOINT, and without that sends none."
+        ),
+    ] = ""
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -82,6 +114,8 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     values: dict[str, object] = {
         name: source[PREFIX + name.upper()] for name in Settings.__struct_fields__ if PREFIX + name.upper() in source
     }
+    if not values.get("traces_url") and OTLP_ENDPOINT in source:
+        values["traces_url"] = f"{source[OTLP_ENDPOINT].rstrip('/')}/v1/traces"
     values.update({name: value for name, value in overrides.items() if value is not None})
     try:
         settings = msgspec.convert(values, Settings, strict=False)

@@ -12,6 +12,7 @@ from pronoia.domain.records import Memory, Relationship  # noqa: TC001 - outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import date, datetime
 
     from pronoia.domain.identifiers import Scope
@@ -49,11 +50,56 @@ class Meter(Protocol):
     def set(self, family: str, value: float, **labels: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One number of a family; a histogram has several, told apart by the name's ending."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFamily:
+    name: str
+    type: str
+    help: str
+    samples: list[Measured]
+
+
 class Exposition(Protocol):
     """Shows what was counted and measured, by all processes of this server."""
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Give every series in Prometheus' text format, version 0.0.4."""
+        ...
+
+    async def families(self) -> list[MeasuredFamily]:
+        """Give the same as records."""
+        ...
+
+
+class Span(Protocol):
+    """A part of a trace that has not ended."""
+
+    def describe(self, name: str, **attributes: str | float) -> None:
+        """Name it, and say what is known of it by now; never a memory's text, a key or a token."""
+        ...
+
+
+class Tracing(Protocol):
+    """Follows a request through the server, and over its edges."""
+
+    def span(self, name: str, headers: Mapping[str, str] | None = None, /) -> AbstractContextManager[Span]:
+        """Record what is done within; with a request's headers, as a part of the trace that its sender began."""
+        ...
+
+    def ended(self, name: str, seconds: float, *, failed: bool = False, **attributes: str | float) -> None:
+        """Record what took so long and has just ended."""
+        ...
+
+    async def close(self) -> None:
+        """Send what is left."""
         ...
 
 
@@ -63,6 +109,7 @@ class Telemetry:
 
     meter: Meter
     exposition: Exposition
+    tracing: Tracing
 
 
 class Embedder(Protocol):
@@ -322,6 +369,24 @@ class AccessLog(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is stored of all tenants together."""
+
+    memories: int
+    users: int
+    organisations: int
+    relationships: int
+    """An estimate above a million."""
+    pending_work: Mapping[WorkKind, int]
+
+
+class TotalsStore(Protocol):
+    async def totals(self) -> Totals:
+        """Count. Takes longer the more users there are: ask seldom."""
+        ...
+
+
 class ContributionStore(Protocol):
     """What users taught the prediction of their organisation: equally long lists of numbers that are added up.
 
@@ -550,3 +615,58 @@ class ScheduleStore(Protocol):
     async def active_users(self, organisation_id: UUID, job: str, limit: int) -> list[Scope]:
         """List users with uses since the job was last noted for them, those who waited longest first."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """What a cache tier keeps."""
+
+    value: bytes
+    expires_at: float
+    """Seconds since the epoch."""
+    cost_seconds: float = 0.0
+    """What making it took."""
+    version: int | None = None
+    """Of its owner's memory, that it reflects; None if it reflects none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSize:
+    entries: int
+    nbytes: int
+
+
+class CacheTier(Protocol):
+    """Keeps values of users that can always be made again. Raises UnavailableError when it does not answer.
+
+    An owner without a name is the organisation as a whole. No value is ever found by another owner.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def lifetime_seconds(self) -> float: ...
+
+    @property
+    def clean_seconds(self) -> float:
+        """Say how often to clean."""
+        ...
+
+    async def get(self, owner: Scope, key: bytes) -> CacheEntry | None:
+        """Give what is kept and has not expired."""
+        ...
+
+    async def put(self, owner: Scope, key: bytes, entry: CacheEntry) -> None:
+        """Keep a value, unless it is too large, or the owner's memory is known to have moved on from its version."""
+        ...
+
+    async def forget(self, owner: Scope) -> None:
+        """Drop all of an owner's values."""
+        ...
+
+    async def clean(self) -> CacheSize:
+        """Drop what has expired and what is beyond the bounds, and say what is left."""
+        ...
+
+    async def close(self) -> None: ...

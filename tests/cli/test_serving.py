@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 import httpx2
 import psutil
 import pytest
+import uvicorn
 
 from pronoia.cli.sample import SAMPLE
+from pronoia.cli.serve import _Server, _Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +126,15 @@ def test_the_first_start_prints_a_key_and_three_curl_lines_that_work(data_folder
     with serving("--data", str(data_folder), "--first-key") as (process, words):
         assert key in words, "the second start shows the same key"
         assert stop(process, signal.SIGINT) == []
+
+
+def test_a_stop_whose_interrupt_was_lost_before_the_server_listened_still_stops_it() -> None:
+    stop = _Stop()
+    server = _Server(uvicorn.Config("pronoia.app:create"), stop)
+    with pytest.raises(KeyboardInterrupt):
+        stop.interrupt(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt), server.capture_signals():
+        assert server.should_exit
 
 
 def test_keys_are_made_beside_a_running_server_a_second_server_is_refused_and_sigterm_ends_a_half_sent_body(

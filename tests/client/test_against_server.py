@@ -222,6 +222,27 @@ def test_context_chooses_memories_for_a_question(client):
     assert context.query == "How does Ada drink coffee?"
 
 
+def test_what_is_used_again_and_again_is_predicted(client):
+    ids = [client.remember(text).id for text in (COFFEE, TRAIN, PIANO)]
+    for _ in range(5):
+        client.get(ids[0])
+        client.get(ids[1])
+    predicted = client.predict(limit=1)
+    assert [(one.id, one.text) for one in predicted] == [(ids[0], COFFEE)]
+    assert 0.5 < predicted.predictions[0].confidence <= 1
+    assert predicted.predictions[0].reasons
+    assert len(client.predict(min_confidence=1.0)) == 0
+
+
+def test_what_fits_is_suggested_and_small_talk_meets_silence(client):
+    coffee, *_ = client.add_many([COFFEE, TRAIN, PIANO])
+    suggested = client.suggest("Ada would like a coffee now")
+    assert [one.id for one in suggested] == [coffee.id]
+    assert suggested.suggestions[0].confidence >= 0.6
+    again = client.suggest("Good morning, how are you?", used_ids=[coffee.id])
+    assert (len(again), again.withheld) == (0, False)
+
+
 def test_all_memories_come_newest_first_over_all_pages(client):
     stored = [client.remember(text).id for text in (COFFEE, TRAIN, PIANO)]
     assert [memory.id for memory in client.get_all(page_size=2)] == stored[::-1]

@@ -61,7 +61,7 @@ def key_of_a_new_user(server: RunningServer, user: str) -> str:
 
 def test_every_block_is_one_that_a_test_below_runs() -> None:
     kinds = [(kind, text.split()[0]) for kind, text in BLOCKS if kind != "json"]
-    assert kinds == [("sh", "export"), *[("sh", "curl")] * 3, ("python", "from"), ("sh", "pronoia")]
+    assert kinds == [("sh", "export"), *[("sh", "curl")] * 5, ("python", "from"), ("sh", "pronoia")]
 
 
 def test_the_curl_lines_give_the_answers_that_are_shown(server: RunningServer, tmp_path: Path) -> None:
@@ -79,10 +79,13 @@ def test_the_python_session_runs_as_it_is_shown(server: RunningServer, tmp_path:
     environment = {"PRONOIA_URL": server.url, "PRONOIA_API_KEY": key_of_a_new_user(server, "reader-of-python")}
     (session,) = blocks("python", "from")
     (tmp_path / "session.py").write_text(session)
-    found, *revisions = run("python -W error session.py", environment, tmp_path).splitlines()
+    found, predicted, *revisions = run("python -W error session.py", environment, tmp_path).splitlines()
     score, _, text = found.partition(" ")
     assert 0 < float(score) <= 1
     assert text == "Grace keeps bees behind the library"
+    confidence, _, reasons = predicted.partition(" ")
+    assert 0 < float(confidence) <= 1
+    assert reasons.startswith("['")
     assert revisions == [
         "ADD Grace keeps bees behind the library",
         "UPDATE Grace keeps bees on the roof of the library",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx2
 import pytest
 
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
 from pronoia.domain.errors import InvalidCredentialError
 from pronoia.faces.http.application import create_http_app
-from pronoia.ports import Telemetry
 from pronoia.testing.meter import RecordingMeter, series
 
 
@@ -33,7 +34,7 @@ def watched(settings=None):
     app = create_http_app(
         SERVICES,
         settings or Settings(),
-        telemetry=Telemetry(meter, SimpleNamespace()),
+        telemetry=replace(open_telemetry(), meter=meter),
         observers=[lambda *told: heard.append(told)],
     )
     return app, meter, heard

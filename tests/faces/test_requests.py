@@ -11,18 +11,16 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from pronoia.adapters.telemetry.meter import PrometheusMeter
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
 from pronoia.domain.errors import InvalidCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
 from pronoia.faces.http.application import create_http_app
-from pronoia.ports import Telemetry
 from pronoia.services.health import DatabaseHealth
-from pronoia.testing.meter import RecordingMeter
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ORGANISATION = UUID(int=7)
-TELEMETRY = Telemetry(RecordingMeter(), PrometheusMeter())
+TELEMETRY = open_telemetry()
 
 
 class Keys:

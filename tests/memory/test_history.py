@@ -19,7 +19,7 @@ def test_memories_are_numbered_as_they_first_appear():
     history = History()
     for memory_id, at in ((SECOND, 1.0), (FIRST, 2.0), (SECOND, 3.5)):
         history.record(memory_id, at)
-    assert history.ids == [SECOND, FIRST]
+    assert history.keys == [SECOND.bytes, FIRST.bytes]
     assert history.items.tolist() == [0, 1, 0]
     assert history.times.tolist() == [1.0, 2.0, 3.5]
 
@@ -28,7 +28,7 @@ def test_what_is_pending_here_is_not_counted_again_when_the_log_is_read():
     history = History()
     history.record(FIRST, 1_700_000_000.123457)
     history.extend(logged((THIRD, 1_700_000_000.0), (FIRST, 1_700_000_000.123457), (SECOND, 1_700_000_001.0)))
-    assert history.ids == [FIRST, THIRD, SECOND]
+    assert history.keys == [FIRST.bytes, THIRD.bytes, SECOND.bytes]
     assert history.items.tolist() == [0, 1, 2]
 
 
@@ -53,7 +53,7 @@ def test_a_forgotten_memory_leaves_no_use_and_no_number():
         history.record(memory_id, at)
     history.forget(SECOND)
     assert history.generation == 1
-    assert history.ids == [FIRST, THIRD]
+    assert history.keys == [FIRST.bytes, THIRD.bytes]
     assert (history.items.tolist(), history.times.tolist()) == ([0, 1], [1.0, 3.0])
     assert history.number_of(SECOND) is None
     assert not history.confirm(3)

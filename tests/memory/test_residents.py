@@ -16,6 +16,7 @@ from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
 from pronoia.memory.residents import Residents
 from pronoia.ports import UserState
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from pronoia.ports import Snapshot
@@ -69,7 +70,7 @@ def store() -> SlowStore:
 
 @pytest.fixture
 def residents(store: SlowStore) -> Residents:
-    return Residents(store, space="space", dimensions=3, budget_bytes=1 << 20, resident_limit=100)
+    return Residents(store, RecordingMeter(), space="space", dimensions=3, budget_bytes=1 << 20, resident_limit=100)
 
 
 @pytest.mark.parametrize("held_before", [False, True])

@@ -10,6 +10,8 @@ import pytest
 
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
+from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
@@ -20,14 +22,19 @@ from pronoia.domain.records import Permission, Plan
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
 from pronoia.resilience.clock import SystemClock
+from pronoia.services.answers import Answers
 from pronoia.services.background import Background
+from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.drafts import Draft
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories, MemoryEdit
+from pronoia.services.outcomes import Outcomes
+from pronoia.services.prediction_learning import PredictionLearning
 from pronoia.services.ranking_weights import RankingWeights
 from pronoia.services.uses import Uses
 from pronoia.testing.embedder import HashingEmbedder
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -58,7 +65,12 @@ def services(
     clock = SystemClock()
     store = PostgresMemoryStore(database, resident_limit=resident_limit)
     residents = Residents(
-        store, space=embedder.space, dimensions=embedder.dimensions, budget_bytes=1 << 20, resident_limit=resident_limit
+        store,
+        RecordingMeter(),
+        space=embedder.space,
+        dimensions=embedder.dimensions,
+        budget_bytes=1 << 20,
+        resident_limit=resident_limit,
     )
     feed = PostgresChangeFeed(database, direct_url=database_url, timeout_seconds=10)
     changes = Changes(feed=feed, residents=residents)
@@ -66,15 +78,25 @@ def services(
     with ThreadPoolExecutor(1) as executor:
         ranking_weights = RankingWeights(
             store=PostgresRankingStore(database), embedder=embedder, residents=residents, clock=clock,
-            executor=executor, prior=shipped_prior(),
+            meter=RecordingMeter(), executor=executor, prior=shipped_prior(),
+        )  # fmt: skip
+        learning = PredictionLearning(
+            store=PostgresContributionStore(database), residents=residents, clock=clock, utc_offset=lambda _: 0.0
+        )
+        caches = Caches(tiers=[], clock=clock, meter=RecordingMeter(), draw=lambda: 0.0)
+        answers = Answers(
+            caches=caches, residents=residents, uses=uses, ranking_weights=ranking_weights, learning=learning,
+            clock=clock, edition="",
         )  # fmt: skip
         memories = Memories(
             store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
-            ranking_weights=ranking_weights, clock=clock, maximum_text_length=1_000,
+            outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock, meter=RecordingMeter()),
+            learning=learning, answers=answers,
+            ranking_weights=ranking_weights, clock=clock, meter=RecordingMeter(), maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(
             store=store, queue=PostgresWorkQueue(database), embedder=embedder, residents=residents, changes=changes,
-            clock=clock, executor=executor,
+            clock=clock, meter=RecordingMeter(), executor=executor,
         )  # fmt: skip
         yield memories, background, store
 

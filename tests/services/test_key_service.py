@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -56,6 +57,13 @@ async def test_authenticating_again_asks_the_store_once_in_five_seconds(store: C
     clock.advance(CACHE_SECONDS)
     await keys.authenticate(text)
     assert store.finds == 2
+
+
+async def test_a_hundred_who_come_with_a_key_at_once_ask_the_store_once(store: CountingStore) -> None:
+    keys = Keys(store=store, clock=ManualClock())
+    key, text = await make(keys)
+    assert await asyncio.gather(*(keys.authenticate(text) for _ in range(100))) == [key] * 100
+    assert store.finds == 1
 
 
 async def test_a_revoked_key_is_refused_here_at_once_and_elsewhere_after_five_seconds(store: CountingStore) -> None:

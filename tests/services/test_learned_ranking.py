@@ -25,6 +25,7 @@ from pronoia.services.drafts import Draft
 from pronoia.services.ranking_weights import REFRESH_SECONDS, RankingWeights
 from pronoia.services.recall import SearchRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +45,7 @@ ENOUGH = 45
 
 @pytest.fixture
 async def services(settings: Settings) -> AsyncIterator[Services]:
-    async with open_services(settings, MISLED) as services:
+    async with open_services(settings, prior=MISLED) as services:
         yield services
 
 
@@ -122,7 +123,7 @@ async def test_noise_is_not_served_and_turns_off_what_was(services: Services, sc
     generator = random.Random(seed)  # noqa: S311 - picks memories, no secrets
     await teach(services, scope, memory_ids, range(ENOUGH))
     assert await services.ranking_weights.of(scope) is not None
-    for turn in range(400):
+    for turn in range(2_000):
         context = f"{question(generator.randrange(len(TOPICS)))} Turn {turn}."
         await services.memories.feedback(
             scope, generator.choice(memory_ids), helpful=True, context=context, satisfaction=None
@@ -143,7 +144,7 @@ async def test_a_restart_keeps_what_was_learned(
 ):
     await teach(services, scope, memory_ids, range(ENOUGH))
     weights = await services.ranking_weights.of(scope)
-    async with open_services(settings, MISLED) as restarted:
+    async with open_services(settings, prior=MISLED) as restarted:
         again = await restarted.ranking_weights.of(scope)
         assert weights is not None
         assert again is not None
@@ -178,7 +179,7 @@ async def test_weights_after_a_deletion_are_those_of_who_never_had_the_memory(
     await services.ranking_weights.settled()
     ((left,),) = await rows(settings, "select weights from ranking_weights")
     await rows(settings, "update ranking_weights set weights = null")
-    async with open_services(settings, MISLED) as other:
+    async with open_services(settings, prior=MISLED) as other:
         await other.ranking_weights.of(scope)
         await other.ranking_weights.settled()
     ((again,),) = await rows(settings, "select weights from ranking_weights")
@@ -258,6 +259,7 @@ async def test_another_process_sees_what_was_learned_within_a_bounded_time(
     with ThreadPoolExecutor(1) as executor:
         residents = Residents(
             PostgresMemoryStore(database, resident_limit=1_000),
+            RecordingMeter(),
             space=embedder.space,
             dimensions=embedder.dimensions,
             budget_bytes=1 << 20,
@@ -268,6 +270,7 @@ async def test_another_process_sees_what_was_learned_within_a_bounded_time(
             embedder=embedder,
             residents=residents,
             clock=clock,
+            meter=RecordingMeter(),
             executor=executor,
             prior=MISLED,
         )

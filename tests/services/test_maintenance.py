@@ -22,6 +22,7 @@ from pronoia.services.maintenance import Maintenance
 from pronoia.services.memories import MemoryEdit
 from pronoia.services.recall import SearchRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -246,6 +247,7 @@ async def test_after_thirty_days_what_was_archived_is_deleted_for_good(
             residents=services.maintenance._residents,
             changes=services.maintenance._changes,
             clock=clock,
+            meter=RecordingMeter(),
             executor=executor,
         )
         assert await later.purge() == 0

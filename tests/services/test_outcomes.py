@@ -11,6 +11,7 @@ from pronoia.ports import OutcomeKind
 from pronoia.services.drafts import Draft
 from pronoia.services.outcomes import MATCH_SECONDS, OPEN_ANSWERS, Outcomes
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 pytestmark = pytest.mark.anyio
 ONE, OTHER = uuid4(), uuid4()
@@ -31,7 +32,7 @@ def clock():
 @pytest.fixture
 async def outcomes(services, scope, store, clock):
     await services.memories.add(scope, [Draft("A user must exist")])
-    return Outcomes(store=store, clock=clock)
+    return Outcomes(store=store, clock=clock, meter=RecordingMeter())
 
 
 async def kept(outcomes, store, scope, clock):

@@ -17,6 +17,7 @@ from pronoia.services.drafts import Draft
 from pronoia.services.recall import SearchRequest
 from pronoia.services.suggest import ALWAYS_SHOWN, Suggest, SuggestRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -59,6 +60,7 @@ def suggest_of(services: Services, outcomes: RecordedOutcomes, draw=lambda: 1.0)
         uses=recall._uses,
         outcomes=outcomes,
         clock=ManualClock(),
+        meter=RecordingMeter(),
         draw=draw,
     )
 
@@ -193,7 +195,7 @@ async def test_nothing_of_another_user_is_suggested_or_counted(services, scope, 
 
 
 async def test_whoever_listens_hears_of_what_was_got_and_judged(services, scope, outcomes, ids):
-    services.recall._uses._listener = outcomes
+    services.recall._uses._listeners = (outcomes,)
     await services.recall.get(scope, ids[0])
     await services.memories.feedback(scope, ids[1], helpful=True, context=None, satisfaction=None)
     await services.memories.add(scope, [Draft("written")])

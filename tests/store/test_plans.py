@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -86,7 +87,8 @@ async def test_a_delta_reads_only_what_changed(
     assert snapshot is not None
     assert len(snapshot.memories.texts) == 2
     assert read["memories"] <= 4
-    assert read["accesses"] <= 1
+    # Once for the usage it changed, once for the history.
+    assert read["accesses"] <= 2
     assert read["memory_usage"] <= 1
     assert read["relationships"] == 0
 
@@ -105,3 +107,32 @@ async def test_writing_reads_no_more_than_the_memories_it_is_about(
         read = await _rows_read(connection) - before
     # The memory before, to be changed and for its references, and the one that has the text already.
     assert read["memories"] <= 8
+
+
+async def test_storing_links_reads_the_memories_at_their_ends_only(
+    database: Database, ids: dict[Scope, list[UUID]]
+) -> None:
+    user, memory_ids = next(iter(ids.items()))
+    links = [relationship(one, other) for one, other in pairwise(memory_ids[2:103])]
+    async with database.writing(user.organisation_id) as connection:
+        before = await _rows_read(connection)
+        await connection.fetch(
+            QUERIES["finish_links"], user.organisation_id, user.user_id, 1, memory_ids[:100],
+            [one.id for one in links], [one.memory_id for one in links], [one.related_memory_id for one in links],
+            [one.type.value for one in links], [one.strength for one in links], [one.explanation for one in links],
+            [one.created_at for one in links],
+        )  # fmt: skip
+        read = await _rows_read(connection) - before
+    # Both ends once for themselves, and once for the foreign keys.
+    assert read["memories"] <= 4 * len(links)
+
+
+async def test_recording_uses_reads_the_memories_used_only(database: Database, ids: dict[Scope, list[UUID]]) -> None:
+    user, memory_ids = next(iter(ids.items()))
+    uses = [(user.organisation_id, user.user_id, one, "get", NOW, None) for one in memory_ids[:100]]
+    async with database.writing(None) as connection:
+        before = await _rows_read(connection)
+        await connection.fetch(QUERIES["record_accesses"], *map(list, zip(*uses, strict=True)))
+        read = await _rows_read(connection) - before
+    # Once each to see that it is there, and twice for the foreign keys of the log and of the counts.
+    assert read["memories"] <= 3 * len(uses)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import asyncpg
 import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
+from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
@@ -14,7 +16,8 @@ from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.ports import CacheEntry, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +37,7 @@ TABLES = (
     "ranking_weights",
     *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
     "maintenance_actions",
+    *("shared_answers", "kept_answers"),
 )
 
 
@@ -66,6 +70,12 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await PostgresScheduleStore(database).claim("patterns", uuid4(), 60.0, NOW)
     action = MaintenanceAction(uuid4(), MaintenanceKind.ARCHIVE, NOW, two.id)
     await PostgresMaintenanceStore(database, resident_limit=300).maintain(scope, [action], NOW, None)
+    for shared in (True, False):
+        tier = PostgresCacheTier(
+            database, name="tier", shared=shared, lifetime_seconds=60, clean_seconds=60, maximum_keys=10,
+            clock=SystemClock(),
+        )  # fmt: skip
+        await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
     return scope
 
 
@@ -157,7 +167,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
-        "expired_actions",
+        *("expired_actions", "clean_answers", "instance_totals"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

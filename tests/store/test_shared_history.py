@@ -14,6 +14,7 @@ from pronoia.memory.residents import Residents
 from pronoia.services.changes import Changes
 from pronoia.services.uses import Uses
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,7 +31,9 @@ class Process:
     """The part of a server process that keeps histories."""
 
     def __init__(self, store: PostgresMemoryStore, accesses: PostgresAccessLog, database: Database) -> None:
-        self.residents = Residents(store, space=SPACE, dimensions=256, budget_bytes=1 << 30, resident_limit=1_000)
+        self.residents = Residents(
+            store, RecordingMeter(), space=SPACE, dimensions=256, budget_bytes=1 << 30, resident_limit=1_000
+        )
         feed = PostgresChangeFeed(database, direct_url="", timeout_seconds=1)
         changes = Changes(feed=feed, residents=self.residents)
         self.clock = ManualClock(NOW + timedelta(days=1))
@@ -49,7 +52,7 @@ class Process:
     async def history(self, scope: Scope) -> list[UUID]:
         held = await self.residents.get(scope)
         assert held is not None
-        return [held.history.ids[number] for number in held.history.items.tolist()]
+        return [held.history.id(number) for number in held.history.items.tolist()]
 
 
 async def test_uses_of_two_processes_make_one_history_in_each(

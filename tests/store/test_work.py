@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from store_makers import NOW, SPACE, key, memory, relationship, unit, vectors_of
+from store_makers import NOW, SPACE, key, loaded_relationships, memory, relationship, unit, vectors_of
 
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import MemoryChanges, RelationshipType
@@ -73,7 +73,7 @@ async def test_found_links_are_stored_beside_those_that_exist(
     )
     assert written.version == 3
     assert (await store.state(scope)).version == 3
-    assert {link.id: link for link in (await store.load(scope, SPACE, None)).relationships} == {
+    assert {link.id: link for link in loaded_relationships(await store.load(scope, SPACE, None))} == {
         known.id: known,
         found.id: found,
     }

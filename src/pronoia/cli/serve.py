@@ -7,15 +7,20 @@ import signal
 import socket
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.folder_lock import FolderLock
 from pronoia.adapters.postgres.migrations import migrate
+from pronoia.adapters.telemetry.logs import configure_logs
+from pronoia.adapters.telemetry.opening import open_telemetry
+from pronoia.adapters.telemetry.workers import VARIABLE
 from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.first_key import ensure_first_key, welcome
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
@@ -56,7 +61,7 @@ def serve(
     """Run the server until Ctrl-C or SIGTERM; both stop it and its database within ten seconds."""
     settings = settings_of(data, database_url, host=host, port=port, workers=workers)
     with ExitStack() as stack:
-        stack.enter_context(_stoppable())
+        stop = stack.enter_context(_stoppable())
         folder = Path(settings.data)
         if first_key or not settings.database_url:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,21 +71,39 @@ def serve(
         url = stack.enter_context(_database(settings))
         settings = msgspec.structs.replace(settings, database_url=url)
         key = asyncio.run(ensure_first_key(settings, folder)) if first_key else None
+        if settings.workers > 1:
+            settings = msgspec.structs.replace(settings, metrics_folder=str(stack.enter_context(_metrics_folder())))
         _announce(settings, key, as_json=as_json)
-        _run(settings)
+        _run(settings, stop)
 
 
-def _run(settings: Settings) -> None:
+@contextmanager
+def _metrics_folder() -> Generator[Path]:
+    """Give the workers an empty folder in which they count together. They must find its name when they start."""
+    with TemporaryDirectory(prefix="pronoia-metrics-") as name:
+        os.environ[VARIABLE] = name
+        try:
+            yield Path(name)
+        finally:
+            del os.environ[VARIABLE]
+
+
+def _run(settings: Settings, stop: _Stop) -> None:
     os.environ.update(to_environment(settings))
+    config = _uvicorn_config(settings)
+    if settings.workers > 1:
+        configure_logs(level=settings.log_level, as_json=settings.log_format == "json", meter=open_telemetry().meter)
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return
     try:
-        _run_uvicorn(settings)
+        _Server(config, stop).run()
     except SystemExit as stopped:
         # uvicorn exits with codes of its own, of which 3 would read as a wrong setting.
         raise typer.Exit(ExitCode.FAILURE if stopped.code else ExitCode.SUCCESS) from stopped
 
 
-def _run_uvicorn(settings: Settings) -> None:
-    uvicorn.run(
+def _uvicorn_config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
         "pronoia.app:create",
         factory=True,
         host=settings.host,
@@ -89,10 +112,38 @@ def _run_uvicorn(settings: Settings) -> None:
         loop="uvloop",
         http="httptools",
         access_log=False,
+        log_config=None,
         log_level=settings.log_level,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
         timeout_worker_healthcheck=WORKER_START_SECONDS,
     )
+
+
+class _Stop:
+    """Ends this process at SIGINT and SIGTERM, through every cleanup, and remembers that it was asked to."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle the signal."""
+        self.asked = True
+        raise KeyboardInterrupt
+
+
+class _Server(uvicorn.Server):
+    """Obeys a stop that was asked for before uvicorn listened to signals: Python drops what a finalizer raises."""
+
+    def __init__(self, config: uvicorn.Config, stop: _Stop) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        with super().capture_signals():
+            if self._stop.asked:
+                self.handle_exit(signal.SIGINT, None)
+            yield
 
 
 def _announce(settings: Settings, key: str | None, *, as_json: bool) -> None:
@@ -105,23 +156,21 @@ def _announce(settings: Settings, key: str | None, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _stoppable() -> Generator[None]:
-    """Let SIGTERM end this process as Ctrl-C does, through every cleanup.
+def _stoppable() -> Generator[_Stop]:
+    """Let SIGTERM end this process as Ctrl-C does.
 
     uvicorn raises the signal that stopped it once more when it is done; without a handler that would kill us before
     the database is stopped.
     """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    stop = _Stop()
+    before = {number: signal.signal(number, stop.interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     except KeyboardInterrupt:
         raise typer.Exit from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

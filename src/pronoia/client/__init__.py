@@ -34,6 +34,8 @@ from pronoia.client.models import (
     Memory,
     MemoryPage,
     NewMemory,
+    PredictedMemory,
+    PredictResult,
     RecalledMemory,
     RecallResult,
     Relationship,
@@ -41,6 +43,8 @@ from pronoia.client.models import (
     Revision,
     SearchHit,
     SearchResult,
+    SuggestedMemory,
+    SuggestResult,
 )
 from pronoia.client.retry import RetryPolicy
 from pronoia.client.timing import AsyncTiming, Timing
@@ -67,6 +71,8 @@ __all__ = [
     "NewMemory",
     "NotFoundError",
     "PermissionDeniedError",
+    "PredictResult",
+    "PredictedMemory",
     "Pronoia",
     "PronoiaError",
     "RateLimitError",
@@ -79,6 +85,8 @@ __all__ = [
     "SearchHit",
     "SearchResult",
     "ServerError",
+    "SuggestResult",
+    "SuggestedMemory",
     "Timing",
     "UnexpectedAnswerError",
     "ValidationError",

@@ -164,6 +164,51 @@ class Context(Struct, frozen=True):
     keywords_extracted: list[str] = field(default_factory=list[str])
 
 
+class PredictedMemory(Struct, frozen=True):
+    """A memory that is likely needed next."""
+
+    id: str
+    text: str = field(name="content")
+    confidence: float
+    """The probability that it is used within the next ten uses."""
+    reasons: list[str] = field(default_factory=list[str])
+    """What spoke for it, the weightiest first."""
+
+
+class PredictResult(Struct, frozen=True):
+    """What is likely needed next, most likely first."""
+
+    predictions: list[PredictedMemory]
+
+    def __iter__(self) -> Iterator[PredictedMemory]:
+        return iter(self.predictions)
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+
+class SuggestedMemory(Struct, frozen=True):
+    """A memory that fits a context."""
+
+    id: str
+    text: str
+    confidence: float
+
+
+class SuggestResult(Struct, frozen=True):
+    """What fits a context, best first; empty if nothing does, or if `withheld`."""
+
+    suggestions: list[SuggestedMemory]
+    withheld: bool = False
+    """Held back by chance, so that what suggesting adds can be measured."""
+
+    def __iter__(self) -> Iterator[SuggestedMemory]:
+        return iter(self.suggestions)
+
+    def __len__(self) -> int:
+        return len(self.suggestions)
+
+
 class Revision(Struct, frozen=True):
     """One entry of a memory's history."""
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 SMALLEST = 16
+ID_BYTES = 16
+
+
+def split(ids: bytes) -> list[bytes]:
+    """Split ids that follow each other, 16 bytes an id."""
+    return [ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]
 
 
 class Column(Generic[Scalar]):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
-from pronoia.memory.columns import Column
+from pronoia.memory.columns import Column, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +28,12 @@ class History:
     def __init__(self) -> None:
         self.generation = 0
         """Moves when what was here before has changed; otherwise uses are only ever appended."""
-        self._ids: list[UUID] = []
-        self._numbers: dict[UUID, int] = {}
+        self._keys: list[bytes] = []
+        self._numbers: dict[bytes, int] = {}
         self._items: Column[np.int32] = Column(np.int32)
         self._times: Column[np.float64] = Column(np.float64)
         self._own: Column[np.bool_] = Column(np.bool_)
-        self._pending: OrderedDict[tuple[UUID, int], None] = OrderedDict()
+        self._pending: OrderedDict[tuple[bytes, int], None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._times.values)
@@ -54,25 +54,31 @@ class History:
         return self._own.values
 
     @property
-    def ids(self) -> list[UUID]:
-        """The memories by their numbers."""
-        return self._ids
+    def keys(self) -> list[bytes]:
+        """The ids of the memories by their numbers, in their 16 bytes: as keys they cost a tenth of UUIDs."""
+        return self._keys
+
+    def id(self, number: int) -> UUID:
+        """Give the memory of a number."""
+        return UUID(bytes=self._keys[number])
 
     @property
     def nbytes(self) -> int:
-        return self._items.nbytes + self._times.nbytes + 150 * len(self._ids) + 200 * len(self._pending)
+        return self._items.nbytes + self._times.nbytes + 130 * len(self._keys) + 180 * len(self._pending)
 
     def number_of(self, memory_id: UUID) -> int | None:
         """Give the number of a memory that was ever used."""
-        return self._numbers.get(memory_id)
+        return self._numbers.get(memory_id.bytes)
 
     def record(self, memory_id: UUID, at: float) -> None:
         """Append a use that the log does not have yet, unless it is here already."""
-        key = _key(memory_id, at)
-        if key in self._pending:
-            return
-        self._pending[key] = None
-        self._append([(memory_id, at)], own=True)
+        self._record(memory_id.bytes, at)
+
+    def record_first(self, ids: bytes, times: Sequence[float]) -> None:
+        """Append a use of each memory that has none yet; ids of 16 bytes a memory."""
+        for key, at in zip(split(ids), times, strict=True):
+            if key not in self._numbers:
+                self._record(key, at)
 
     def confirm(self, count: int) -> bool:
         """Note that the log has the `count` oldest pending uses. False, and nothing done, if there are not so many."""
@@ -84,39 +90,46 @@ class History:
 
     def extend(self, columns: AccessColumns) -> None:
         """Append what was read from the log, but for what was pending here."""
-        ids = [UUID(bytes=columns.memory_ids[at : at + 16]) for at in range(0, len(columns.memory_ids), 16)]
-        uses = list(zip(ids, np.frombuffer(columns.times, dtype=">f8").tolist(), strict=True))
+        uses = list(zip(split(columns.memory_ids), np.frombuffer(columns.times, dtype=">f8").tolist(), strict=True))
         if self._pending:
-            uses = [use for use in uses if self._pending.pop(_key(*use), self) is self]
+            uses = [use for use in uses if self._pending.pop(_name(*use), self) is self]
         self._append(uses, own=False)
 
     def forget(self, memory_id: UUID) -> None:
         """Remove a memory and all its uses; those that come after it are numbered anew."""
-        gone = self._numbers.pop(memory_id, None)
+        gone = self._numbers.pop(memory_id.bytes, None)
         if gone is None:
             return
         self.generation += 1
-        del self._ids[gone]
-        self._numbers = {one: number for number, one in enumerate(self._ids)}
+        del self._keys[gone]
+        self._numbers = {one: number for number, one in enumerate(self._keys)}
         kept = self.items != gone
         items, times, own = self.items[kept], self.times[kept], self.own[kept]
         self._items, self._times, self._own = Column(np.int32), Column(np.float64), Column(np.bool_)
         self._items.extend(np.where(items > gone, items - 1, items))
         self._times.extend(times)
         self._own.extend(own)
-        for key in [key for key in self._pending if key[0] == memory_id]:
-            del self._pending[key]
+        for name in [name for name in self._pending if name[0] == memory_id.bytes]:
+            del self._pending[name]
 
-    def _append(self, uses: Sequence[tuple[UUID, float]], *, own: bool) -> None:
-        for memory_id, _ in uses:
-            if memory_id not in self._numbers:
-                self._numbers[memory_id] = len(self._ids)
-                self._ids.append(memory_id)
-        self._items.extend([self._numbers[memory_id] for memory_id, _ in uses])
+    def _record(self, key: bytes, at: float) -> None:
+        name = _name(key, at)
+        if name in self._pending:
+            return
+        self._pending[name] = None
+        self._append([(key, at)], own=True)
+
+    def _append(self, uses: Sequence[tuple[bytes, float]], *, own: bool) -> None:
+        numbers = self._numbers
+        for key, _ in uses:
+            if key not in numbers:
+                numbers[key] = len(self._keys)
+                self._keys.append(key)
+        self._items.extend([numbers[key] for key, _ in uses])
         self._times.extend([at for _, at in uses])
         self._own.extend([own] * len(uses))
 
 
-def _key(memory_id: UUID, at: float) -> tuple[UUID, int]:
+def _name(key: bytes, at: float) -> tuple[bytes, int]:
     """Name a use: the database keeps microseconds."""
-    return memory_id, round(at * MICROSECONDS)
+    return key, round(at * MICROSECONDS)

@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import Categories
+from pronoia.memory.columns import ID_BYTES, Categories
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.ports import RelationshipColumns
-
-ID_BYTES = 16
 
 
 class LinkTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import MemoryStore, Snapshot
+    from pronoia.ports import MemoryStore, Meter, Snapshot
 
 NEVER_REACHED = 1 << 62
 """A version that keeps a set stale: it was being read while changes may have gone unheard."""
@@ -38,9 +39,10 @@ class Residents:
     """Loads working sets once, keeps them current, and lets the coldest go when they take too many bytes."""
 
     def __init__(
-        self, store: MemoryStore, *, space: str, dimensions: int, budget_bytes: int, resident_limit: int
+        self, store: MemoryStore, meter: Meter, *, space: str, dimensions: int, budget_bytes: int, resident_limit: int
     ) -> None:
         self._store = store
+        self._meter = meter
         self._space = space
         self._dimensions = dimensions
         self._budget_bytes = budget_bytes
@@ -48,6 +50,16 @@ class Residents:
         self._residents: OrderedDict[bytes, _Resident] = OrderedDict()
         self._loading: dict[bytes, asyncio.Task[WorkingSet | None]] = {}
         self._heard_while_loading: dict[bytes, _Resident] = {}
+
+    @property
+    def users(self) -> int:
+        """Count the users who are here."""
+        return len(self._residents)
+
+    @property
+    def nbytes(self) -> int:
+        """Add up what is held of them."""
+        return sum(resident.working_set.nbytes for resident in self._residents.values())
 
     async def get(self, scope: Scope, minimum_version: int | None = None) -> WorkingSet | None:
         """Give a user's current working set, or None if the user is too large for one.
@@ -146,17 +158,21 @@ class Residents:
         # ever. What is heard while it runs may have come too late for it, and still counts afterwards.
         loaded = _Resident(held)
         self._heard_while_loading[digest] = loaded
+        kind, started = "whole" if since is None else "changes", time.perf_counter()
         try:
             held.apply(await self._store.load(scope, self._space, since))
         finally:
             del self._heard_while_loading[digest]
+        self._meter.count("working_set_loads_total", kind=kind)
+        self._meter.observe("working_set_load_duration_seconds", time.perf_counter() - started, kind=kind)
         self._residents[digest] = loaded
         self._residents.move_to_end(digest)
         self._make_room()
         return held
 
     def _make_room(self) -> None:
-        total = sum(resident.working_set.nbytes for resident in self._residents.values())
+        total = self.nbytes
         while total > self._budget_bytes and len(self._residents) > 1:
             _, coldest = self._residents.popitem(last=False)
+            self._meter.count("working_set_evictions_total")
             total -= coldest.working_set.nbytes

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from pronoia.domain.records import Memory
-from pronoia.memory.columns import Categories, Column
+from pronoia.memory.columns import Categories, Column, split
 from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
@@ -47,8 +47,8 @@ class WorkingSet:
     def _clear(self) -> None:
         self.version = 0
         self.activity = 0
-        self._ids: list[UUID] = []
-        self._rows: dict[UUID, int] = {}
+        self._keys: list[bytes] = []
+        self._rows: dict[bytes, int] = {}
         self._alive: Column[np.bool_] = Column(np.bool_)
         self._embedded: Column[np.bool_] = Column(np.bool_)
         self._vectors: Column[np.float32] = Column(np.float32, self.dimensions)
@@ -78,7 +78,7 @@ class WorkingSet:
     @property
     def size(self) -> int:
         """Rows, dead ones included."""
-        return len(self._ids)
+        return len(self._keys)
 
     @property
     def count(self) -> int:
@@ -165,7 +165,7 @@ class WorkingSet:
         elif snapshot.version < self.version:
             return
         for memory_id in snapshot.removed_memories:
-            self._kill(memory_id)
+            self._kill(memory_id.bytes)
             self.links.remove_memory(memory_id)
             self.history.forget(memory_id)
         for relationship_id in snapshot.removed_relationships:
@@ -173,7 +173,8 @@ class WorkingSet:
         self._append(snapshot.memories)
         self._count(snapshot.usage)
         self.history.extend(snapshot.accesses)
-        self._remember_writes(snapshot.memories)
+        # The use of writing a memory reaches the log a moment after the memory is stored.
+        self.history.record_first(snapshot.memories.ids, snapshot.memories.created_at)
         for relationship in snapshot.relationships:
             self.links.add(relationship)
         self.version = max(self.version, snapshot.version)
@@ -181,14 +182,15 @@ class WorkingSet:
 
     def row_of(self, memory_id: UUID) -> int | None:
         """Find the living row of a memory."""
-        return self._rows.get(memory_id)
+        return self._rows.get(memory_id.bytes)
 
-    def rows_of(self, memory_ids: Sequence[UUID]) -> NDArray[np.intp]:
-        """Find the living rows of memories; -1 for one that is gone."""
-        return np.fromiter((self._rows.get(one, -1) for one in memory_ids), dtype=np.intp, count=len(memory_ids))
+    def rows_of_history(self) -> NDArray[np.intp]:
+        """Find the living row of each memory of the history, by its number; -1 for one that is gone."""
+        keys = self.history.keys
+        return np.fromiter((self._rows.get(key, -1) for key in keys), dtype=np.intp, count=len(keys))
 
     def ids(self, rows: Iterable[int]) -> list[UUID]:
-        return [self._ids[row] for row in rows]
+        return [UUID(bytes=self._keys[row]) for row in rows]
 
     def text(self, row: int) -> str:
         return self._texts[row]
@@ -197,7 +199,7 @@ class WorkingSet:
         """Render a row as a record."""
         used = float(self.last_accessed[row])
         return Memory(
-            id=self._ids[row],
+            id=UUID(bytes=self._keys[row]),
             user_id=self.scope.user_id,
             text=self._texts[row],
             source=self.sources.name(row) or "",
@@ -246,7 +248,7 @@ class WorkingSet:
 
     def record_access(self, memory_id: UUID, at: float, *, counted: bool) -> None:
         """Take note of a use before the log has it; what is written or judged is not counted as usage."""
-        row = self._rows.get(memory_id)
+        row = self.row_of(memory_id)
         if row is None:
             return
         self.history.record(memory_id, at)
@@ -269,8 +271,8 @@ class WorkingSet:
             self._neighbours = order
         return order
 
-    def _kill(self, memory_id: UUID) -> int | None:
-        row = self._rows.pop(memory_id, None)
+    def _kill(self, key: bytes) -> int | None:
+        row = self._rows.pop(key, None)
         if row is not None:
             self.alive[row] = False
             self._neighbours = None
@@ -281,10 +283,10 @@ class WorkingSet:
         if not count:
             return
         first = self.size
-        ids = [UUID(bytes=columns.ids[at : at + 16]) for at in range(0, 16 * count, 16)]
-        replaced = [self._kill(memory_id) for memory_id in ids]
-        self._ids.extend(ids)
-        self._rows.update(zip(ids, range(first, first + count), strict=True))
+        keys = split(columns.ids)
+        replaced = [self._kill(key) for key in keys]
+        self._keys.extend(keys)
+        self._rows.update(zip(keys, range(first, first + count), strict=True))
         self._append_vectors(columns)
         self.lexicon.extend(np.frombuffer(columns.terms, dtype="<u4"), np.array(columns.term_counts, dtype=np.int64))
         created = np.array(columns.created_at)
@@ -310,13 +312,6 @@ class WorkingSet:
         self.speakers.extend(columns.speakers)
         self._keep_counts(first, replaced)
 
-    def _remember_writes(self, columns: MemoryColumns) -> None:
-        """Have a use of every memory: that of writing it reaches the log a moment after the memory is stored."""
-        for place, at in enumerate(columns.created_at):
-            memory_id = UUID(bytes=columns.ids[16 * place : 16 * place + 16])
-            if self.history.number_of(memory_id) is None:
-                self.history.record(memory_id, at)
-
     def _append_vectors(self, columns: MemoryColumns) -> None:
         embedded = np.array(columns.embedded, dtype=np.bool_)
         vectors = np.zeros((len(embedded), self.dimensions), dtype=np.float32)
@@ -335,7 +330,7 @@ class WorkingSet:
 
     def _count(self, usage: UsageColumns) -> None:
         for at, memory_id in enumerate(usage.ids):
-            row = self._rows.get(memory_id)
+            row = self.row_of(memory_id)
             if row is not None:
                 accessed = usage.last_accessed[at]
                 self.usage_count[row] = usage.usage_count[at]

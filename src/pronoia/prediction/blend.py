@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +28,23 @@ LEARNING_RATE = 0.1
 FIRST_SQUARES = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """What predictions are made with."""
+
+    parameters: NDArray[np.float64]
+    """(PARAMETERS,), weights first."""
+
+    def weights(self, gap: float) -> NDArray[np.float32]:
+        """Give the weights of the signals for a gap in seconds; (len(SIGNALS),)."""
+        table = self.parameters[:WEIGHTS].reshape(SHAPE)
+        return (table[0] + table[kind_of_gap(gap)]).astype(np.float32)
+
+    def confidences(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the probabilities that predictions come true; see calibration.describe."""
+        return calibration.confidences(described, self.parameters[WEIGHTS:])
+
+
 class SharedBlend:
     """Parameters as the shipped prior plus what each user contributed; without a user's part, they never were.
 
@@ -42,14 +60,14 @@ class SharedBlend:
         if total is not None:
             self.refresh(total)
 
+    @property
+    def current(self) -> Blend:
+        """What was learned until now; what is learned later does not change it."""
+        return Blend(self._prior + self._learned[0])
+
     def weights(self, gap: float) -> NDArray[np.float32]:
         """Give the weights of the signals for a gap in seconds; (len(SIGNALS),)."""
-        table = (self._prior + self._learned[0])[:WEIGHTS].reshape(SHAPE)
-        return (table[0] + table[kind_of_gap(gap)]).astype(np.float32)
-
-    def confidences(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the probabilities that predictions come true; see calibration.describe."""
-        return calibration.confidences(described, (self._prior + self._learned[0])[WEIGHTS:])
+        return self.current.weights(gap)
 
     def learn(self, user: Scope, gap: float, gradient: NDArray[np.float64]) -> None:
         """Step along the gradient of the log-likelihood of a use, for all gaps and for this kind."""
@@ -59,7 +77,7 @@ class SharedBlend:
 
     def settle(self, user: Scope, described: NDArray[np.float64], came_true: NDArray[np.bool_]) -> None:
         """Learn how far to trust, from predictions and which of them came true."""
-        gradient = (came_true - self.confidences(described)) @ described
+        gradient = (came_true - self.current.confidences(described)) @ described
         self._step(user, slice(WEIGHTS, PARAMETERS), gradient)
 
     def take_unsaved(self) -> dict[Scope, NDArray[np.float64]]:

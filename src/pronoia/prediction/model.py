@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.prediction.blend import SharedBlend
+    from pronoia.prediction.blend import Blend, SharedBlend
 
 LEARNED_FROM = 128
 """Memories, the last used and the most used, among which one use teaches the blend."""
@@ -75,8 +75,8 @@ class Model:
         self._statistics.record(item, at)
         self._unsettled.clear()
 
-    def predict(self, at: float, evidence: NDArray[np.float32] | None = None) -> Prediction:
-        """Rank all memories at a moment.
+    def predict(self, at: float, evidence: NDArray[np.float32] | None = None, blend: Blend | None = None) -> Prediction:
+        """Rank all memories at a moment, by a blend; None takes the current one.
 
         `evidence` (n,) is added to the log-odds; beside it, a history counts the less the shorter it is, because being
         written is no use.
@@ -85,7 +85,8 @@ class Model:
         if not len(rows):
             nothing = np.zeros(0, dtype=np.float32)
             return Prediction(nothing, nothing, np.zeros((0, 0), dtype=np.float32))
-        measured, weights = self._measure(rows, at)
+        blend = blend or self._shared.current
+        measured, weights = self._measure(rows, at, blend)
         if evidence is not None:
             used_again = self.uses - len(rows)
             weights = weights * np.float32(used_again / (used_again + USES_OF_EVIDENCE))
@@ -94,7 +95,7 @@ class Model:
         centred = measured - measured.mean(axis=1, keepdims=True)
         order = np.argsort(-probabilities, kind="stable")
         confidences = np.empty(len(rows), dtype=np.float32)
-        confidences[order] = self._shared.confidences(describe(probabilities, order, self.uses))
+        confidences[order] = blend.confidences(describe(probabilities, order, self.uses))
         return Prediction(
             probabilities,
             confidences,
@@ -103,7 +104,7 @@ class Model:
 
     def _learn(self, item: int, at: float) -> None:
         rows = self._worth_learning_from(item)
-        measured, weights = self._measure(rows, at)
+        measured, weights = self._measure(rows, at, self._shared.current)
         probabilities = _softmax(weights @ measured)
         place = int(np.searchsorted(rows, item))
         self._shared.learn(
@@ -121,8 +122,10 @@ class Model:
         most = np.argpartition(-statistics.counts, half)[:half]
         return np.unique(np.concatenate((last, most, [item])))
 
-    def _measure(self, rows: NDArray[np.intp], at: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return measure(self._statistics, at, rows), self._shared.weights(self._gap(at))
+    def _measure(
+        self, rows: NDArray[np.intp], at: float, blend: Blend
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return measure(self._statistics, at, rows), blend.weights(self._gap(at))
 
     def _gap(self, at: float) -> float:
         return max(0.0, at - float(self._statistics.times[-1]))

@@ -10,7 +10,7 @@ import numpy as np
 from pronoia.recall.explanation import explain
 from pronoia.recall.names import unknown_names
 from pronoia.recall.prior import shipped_prior
-from pronoia.recall.relevance import EVIDENCE_ROWS
+from pronoia.recall.relevance import EVIDENCE_ROWS, average_cosine
 from pronoia.recall.signals import measure
 from pronoia.recall.use import USE_SIGNALS, measure_use
 
@@ -33,6 +33,8 @@ class RankingOptions:
     """Each result must reach it; in [0, 1]. With None, the best must reach the prior's minimum, or none is returned."""
     minimum_helpfulness: float | None = None
     minimum_similarity: float | None = None
+    own_evidence: bool = False
+    """Each result must share a word with the query, or be nearer to it than the average memory."""
     weight_by_usage: bool = False
     """Let usage, helpfulness and relationships count."""
     decay_old_memories: bool = False
@@ -88,7 +90,7 @@ def rank(
     if use_weights.any() or options.explain:
         use = measure_use(working_set, signals.rows, first, now)
         totals = content + (use_weights @ use).astype(np.float32, copy=False)
-    eligible = _similar_enough(signals, options)
+    eligible = _eligible(signals, options)
     best = leading[: options.limit] if use is None and eligible is None else _best(totals, options.limit, eligible)
 
     strangers = unknown_names(working_set, query.text)
@@ -118,10 +120,17 @@ def _allowed(working_set: WorkingSet, mask: NDArray[np.bool_], options: RankingO
     return mask & (working_set.helpfulness[: len(mask)] >= options.minimum_helpfulness)
 
 
-def _similar_enough(signals: Signals, options: RankingOptions) -> NDArray[np.bool_] | None:
-    if options.minimum_similarity is None or signals.similarities is None:
-        return None
-    return signals.similarities >= options.minimum_similarity
+def _eligible(signals: Signals, options: RankingOptions) -> NDArray[np.bool_] | None:
+    """Mark what may be a result at all; None for everything."""
+    if signals.similarities is None:
+        return signals.word_share > 0 if options.own_evidence else None
+    conditions: list[NDArray[np.bool_]] = []
+    if options.minimum_similarity is not None:
+        conditions.append(signals.similarities >= options.minimum_similarity)
+    if options.own_evidence:
+        nearer = signals.similarities > average_cosine(signals.similarities)
+        conditions.append((signals.word_share > 0) | nearer)
+    return np.logical_and.reduce(conditions) if conditions else None
 
 
 def _good_enough(scores: NDArray[np.float32], default: float, wanted: float | None) -> NDArray[np.bool_]:

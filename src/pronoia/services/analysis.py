@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, InsightStore, LearningRuns
+    from pronoia.ports import Clock, InsightStore, LearningRuns, Meter
     from pronoia.services.insights import Insights, UseReport
     from pronoia.services.relationships import Relationships
 
@@ -56,15 +56,20 @@ class Analysed:
 class Analysis:
     """Looks at one user's uses. It changes nothing unless it is told to apply what it suggests."""
 
-    def __init__(self, *, insights: Insights, relationships: Relationships, store: InsightStore, clock: Clock) -> None:
+    def __init__(
+        self, *, insights: Insights, relationships: Relationships, store: InsightStore, clock: Clock, meter: Meter
+    ) -> None:
         self._insights = insights
         self._relationships = relationships
         self._store = store
         self._clock = clock
+        self._meter = meter
 
     async def analyse(self, scope: Scope, *, apply: bool = False) -> Analysed:
         """Suggest relationships between memories that are used together and not related yet."""
         use = await self._insights.use(scope, ANALYSED_DAYS)
+        for pattern in use.patterns:
+            self._meter.count("temporal_patterns_detected_total", pattern_type=pattern.kind.value)
         held = use.held
         frequent = [
             (low, high, count)

@@ -14,6 +14,7 @@ from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import Relationship, RelationshipType
 from pronoia.ports import PendingWork, UserState, WorkKind
 from pronoia.services.drafts import with_speaker
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Embedder, MemoryStore, WorkQueue, Written
+    from pronoia.ports import Clock, Embedder, MemoryStore, Meter, WorkQueue, Written
     from pronoia.services.changes import Changes
 
 PAUSE_SECONDS = 1.0
@@ -51,6 +52,7 @@ class Background:
         residents: Residents,
         changes: Changes,
         clock: Clock,
+        meter: Meter,
         executor: Executor,
     ) -> None:
         self._executor = executor
@@ -60,6 +62,7 @@ class Background:
         self._residents = residents
         self._changes = changes
         self._clock = clock
+        self._meter = meter
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -113,7 +116,15 @@ class Background:
         if held is None:
             return await self._queue.finish_links(work.scope, work.memory_ids, [])
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._executor, self._find_links, held, _rows(held, work.memory_ids))
+        status = "failed"
+        try:
+            with timed(self._meter, self._clock, "relationship_detection_duration_seconds"):
+                found = await loop.run_in_executor(self._executor, self._find_links, held, _rows(held, work.memory_ids))
+            status = "succeeded"
+        finally:
+            self._meter.count("relationship_detection_attempts_total", status=status)
+        for link in found:
+            self._meter.count("relationships_detected_total", type=link.type.value)
         return await self._queue.finish_links(work.scope, work.memory_ids, found)
 
     def _find_links(self, held: WorkingSet, rows: list[int]) -> list[Relationship]:

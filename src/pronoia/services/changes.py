@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -11,6 +11,8 @@ from pronoia.domain.errors import StoreUnavailableError
 from pronoia.ports import UserState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.ports import ChangeFeed
@@ -20,12 +22,23 @@ COALESCE_SECONDS = 0.05
 log = structlog.get_logger(__name__)
 
 
+class ChangeListener(Protocol):
+    """Hears of what other processes changed."""
+
+    def heard(self, digest: bytes, version: int, activity: int) -> None: ...
+
+    def lost(self) -> None:
+        """Take note that a change may have gone unheard."""
+        ...
+
+
 class Changes:
     """Coalesces this process's changes into one notice per COALESCE_SECONDS, and hears those of the others."""
 
-    def __init__(self, *, feed: ChangeFeed, residents: Residents) -> None:
+    def __init__(self, *, feed: ChangeFeed, residents: Residents, others: Sequence[ChangeListener] = ()) -> None:
+        """`others` hear what the residents hear."""
         self._feed = feed
-        self._residents = residents
+        self._listeners: tuple[ChangeListener, ...] = (residents, *others)
         self._pending: dict[Scope, UserState] = {}
         self._arrived = asyncio.Event()
 
@@ -53,4 +66,12 @@ class Changes:
 
     async def listen(self) -> None:
         """Hear the others until cancelled."""
-        await self._feed.run(self._residents.heard, self._residents.lost)
+        await self._feed.run(self._heard, self._lost)
+
+    def _heard(self, digest: bytes, version: int, activity: int) -> None:
+        for listener in self._listeners:
+            listener.heard(digest, version, activity)
+
+    def _lost(self) -> None:
+        for listener in self._listeners:
+            listener.lost()

@@ -74,12 +74,15 @@ class Insights:
         self._executor = executor
         self._zone = zone
 
-    async def use(self, scope: Scope, days: int) -> UseReport:
-        """Report on the uses of the last `days` days. Raises NotFoundError above the resident limit."""
+    async def use(self, scope: Scope, days: int, at: datetime | None = None) -> UseReport:
+        """Report on the uses of the `days` days before a time, or before now.
+
+        Raises NotFoundError above the resident limit.
+        """
         held = await self._residents.get(scope)
         if held is None:
             raise NotFoundError("Patterns of a user above the resident limit cannot be read yet.")
-        since = self._clock.now() - timedelta(days=days)
+        since = (at or self._clock.now()) - timedelta(days=days)
         columns = await self._store.accesses(scope, since, LARGEST_HISTORY)
         known = [
             (row, at)
@@ -97,9 +100,9 @@ class Insights:
         hourly, daily = distributions(times, self._zone)
         return UseReport(held, rows, times, pairs, counts, hourly, daily, detect_patterns(rows, times, self._zone))
 
-    async def progress(self, scope: Scope, days: int) -> Progress:
-        """Give the metrics of the last `days` days, today as it stands."""
-        end = self._clock.now()
+    async def progress(self, scope: Scope, days: int, at: datetime | None = None) -> Progress:
+        """Give the metrics of the `days` days before a time, or before now; that day as it stands."""
+        end = at or self._clock.now()
         start = end - timedelta(days=days)
         outcomes = await self._store.outcomes(scope, start.date())
         values = [

@@ -7,11 +7,13 @@ import re
 import secrets
 import string
 import zlib
+from functools import partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.domain.records import ApiKey
+from pronoia.resilience.cache import ExpiringStore, SingleFlight
 from pronoia.services.drafts import check_name
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ CHECKSUM_LENGTH = 7
 """Base-36 digits of 32 bits."""
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
+CACHED_BYTES = 1_500
+"""What a key takes in memory, with room."""
+FINDING_SECONDS = 30.0
 
 _CHARACTERS = string.ascii_letters + string.digits
 _CHECKSUM_DIGITS = string.digits + string.ascii_lowercase
@@ -47,7 +52,10 @@ class Keys:
     def __init__(self, *, store: KeyStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._found: dict[str, tuple[float, ApiKey]] = {}
+        self._found: ExpiringStore[str, ApiKey] = ExpiringStore(
+            maximum_keys=CACHE_SIZE, maximum_bytes=CACHE_SIZE * CACHED_BYTES, now=clock.monotonic
+        )
+        self._finding: SingleFlight[str, ApiKey | None] = SingleFlight(timeout_seconds=FINDING_SECONDS)
 
     async def create(
         self, *, user_id: str | None, plan: Plan, permissions: Collection[Permission], organisation_id: UUID
@@ -92,19 +100,20 @@ class Keys:
     async def revoke(self, organisation_id: UUID, key_id: str) -> ApiKey:
         """Revoke a key for good; the first time stands. Raises NotFoundError."""
         key = await self._store.revoke(organisation_id, key_id, self._clock.now())
-        self._found.pop(key_id, None)
+        self._found.drop_group(key_id)
         return key
 
     async def _find(self, key_id: str) -> ApiKey | None:
-        until, key = self._found.get(key_id, (0.0, None))
-        if key is not None and self._clock.monotonic() < until:
-            return key
+        key = self._found.get(key_id)
+        if key is None:
+            key = await self._finding.run(key_id, partial(self._read, key_id))
+        return key
+
+    async def _read(self, key_id: str) -> ApiKey | None:
+        until = self._clock.monotonic() + CACHE_SECONDS
         key = await self._store.find(key_id)
-        self._found.pop(key_id, None)
         if key is not None:
-            if len(self._found) >= CACHE_SIZE:
-                self._found.pop(next(iter(self._found)))
-            self._found[key_id] = (self._clock.monotonic() + CACHE_SECONDS, key)
+            self._found.put(key_id, key, size=CACHED_BYTES, expires_at=until, group=key_id)
         return key
 
 

@@ -15,17 +15,19 @@ from pronoia.domain.identifiers import new_id
 from pronoia.domain.maintenance import REVERSIBLE_FOR, MaintenanceAction, MaintenanceKind, Restoration
 from pronoia.learning.maintenance import SuggestionType, find_maintenance
 from pronoia.ports import UserState
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
+    from datetime import datetime
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.maintenance import MaintenanceStep
     from pronoia.domain.records import Idempotency
     from pronoia.learning.maintenance import Findings
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Maintained, MaintenanceStore
+    from pronoia.ports import Clock, Maintained, MaintenanceStore, Meter
     from pronoia.services.changes import Changes
 
 MOST_STEPS = 100
@@ -44,24 +46,38 @@ class Maintenance:
     """
 
     def __init__(
-        self, *, store: MaintenanceStore, residents: Residents, changes: Changes, clock: Clock, executor: Executor
+        self,
+        *,
+        store: MaintenanceStore,
+        residents: Residents,
+        changes: Changes,
+        clock: Clock,
+        meter: Meter,
+        executor: Executor,
     ) -> None:
         self._store = store
         self._residents = residents
         self._changes = changes
         self._clock = clock
+        self._meter = meter
         self._executor = executor
 
-    async def suggestions(self, scope: Scope, minimum_version: int | None = None) -> tuple[Findings, int]:
-        """Look for what could be mended, beside the event loop; and give the version that was looked at."""
+    async def suggestions(
+        self, scope: Scope, minimum_version: int | None = None, at: datetime | None = None
+    ) -> tuple[Findings, int]:
+        """Look, as of a time or now, for what could be mended; and give the version that was looked at.
+
+        It is done beside the event loop.
+        """
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             raise NotFoundError("The memory of a user above the resident limit cannot be looked through yet.")
         version = held.version
-        now = self._clock.now().timestamp()
+        now = (at or self._clock.now()).timestamp()
         # A complete reload gives the set new columns; the copy goes on reading those that it began with.
         work = partial(find_maintenance, copy(held), list(held.links), now)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
+        with timed(self._meter, self._clock, "maintenance_duration_seconds"):
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
 
     def step(
         self,
@@ -106,6 +122,9 @@ class Maintenance:
         if not maintained.replayed:
             self._residents.heard(scope.digest, maintained.version, 0)
             self._changes.note(scope, UserState(maintained.version, 0, 0))
+            for step in steps:
+                kind = step.kind.value if isinstance(step, MaintenanceAction) else "undo"
+                self._meter.count("maintenance_actions_total", kind=kind)
         return maintained
 
     async def mend(self, scope: Scope) -> int:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Idempotency, Revision, Vector
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Snapshot, Written
+    from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Meter, Snapshot, Written
+    from pronoia.services.answers import Answers
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft
     from pronoia.services.outcomes import Outcomes
@@ -70,7 +71,9 @@ class Memories:
         outcomes: Outcomes,
         learning: PredictionLearning,
         ranking_weights: RankingWeights,
+        answers: Answers,
         clock: Clock,
+        meter: Meter,
         maximum_text_length: int,
     ) -> None:
         self._store = store
@@ -81,7 +84,9 @@ class Memories:
         self._outcomes = outcomes
         self._learning = learning
         self._ranking_weights = ranking_weights
+        self._answers = answers
         self._clock = clock
+        self._meter = meter
         self._maximum_text_length = maximum_text_length
 
     async def add(self, scope: Scope, drafts: Sequence[Draft], idempotency: Idempotency | None = None) -> Written:
@@ -99,6 +104,8 @@ class Memories:
             self._publish(scope, snapshots.added(written.version, new, written.memories, self._embedder.space))
             for memory in written.memories:
                 self._uses.record(scope, [memory.id], AccessKind.WRITE, at=memory.created_at)
+            self._meter.count("memories_created_total", len(new))
+        self._count("add")
         return written
 
     async def update(
@@ -109,6 +116,7 @@ class Memories:
         written = await self._store.update(scope, memory_id, changes, self._clock.now(), idempotency)
         if not written.replayed:
             self._changed(scope, written.version)
+        self._count("update")
         return written
 
     async def delete(self, scope: Scope, memory_id: UUID, idempotency: Idempotency | None = None) -> Written:
@@ -117,6 +125,8 @@ class Memories:
         if not written.replayed:
             self._publish(scope, snapshots.removed(written.version, memory_id))
             self._ranking_weights.forgot(scope, memory_id)
+            await self._answers.forget(scope)
+        self._count("delete")
         return written
 
     async def forget(self, scope: Scope, idempotency: Idempotency | None = None) -> Forgotten:
@@ -127,6 +137,8 @@ class Memories:
         await self._learning.forget(scope)
         self._ranking_weights.forgot(scope)
         self._changed(scope, forgotten.version)
+        await self._answers.forget(scope, shared=True)
+        self._count("forget")
         return forgotten
 
     async def feedback(
@@ -150,6 +162,7 @@ class Memories:
             self._changed(scope, judged.version)
             self._uses.record(scope, [memory_id], AccessKind.FEEDBACK, context)
             self._ranking_weights.judged(scope, memory_id, context, helpful=helpful)
+        self._count("feedback")
         return judged
 
     async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]:
@@ -183,6 +196,9 @@ class Memories:
         except EmbeddingUnavailableError as error:
             log.warning("embedding.postponed", memories=len(texts), reason=error.message)
             return [None] * len(texts)
+
+    def _count(self, operation: str) -> None:
+        self._meter.count("memory_operations_total", operation=operation)
 
     def _new(self, draft: Draft, vector: Vector | None) -> NewMemory:
         now = self._clock.now()

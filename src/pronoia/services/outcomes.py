@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import Clock, InsightStore
+    from pronoia.ports import Clock, InsightStore, Meter
 
     Sum = tuple[Scope, date, OutcomeKind, int]
 
@@ -52,9 +52,10 @@ class Outcomes:
     if it was among the next USES_TO_COME uses.
     """
 
-    def __init__(self, *, store: InsightStore, clock: Clock) -> None:
+    def __init__(self, *, store: InsightStore, clock: Clock, meter: Meter) -> None:
         self._store = store
         self._clock = clock
+        self._meter = meter
         self._open: OrderedDict[Scope, deque[_Answer]] = OrderedDict()
         self._sums: dict[Sum, tuple[int, int, float]] = {}
 
@@ -150,6 +151,9 @@ class Outcomes:
     def _add(
         self, scope: Scope, at: datetime, kind: OutcomeKind, place: int, *, hit: bool, confidence: float = 0.0
     ) -> None:
+        self._meter.count("answers_judged_total", kind=kind.value)
+        if hit:
+            self._meter.count("answers_used_total", kind=kind.value)
         self._merge((scope, at.date(), kind, place), 1, int(hit), confidence)
 
     def _merge(self, key: Sum, trials: int, hits: int, confidence: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -10,7 +12,7 @@ import numpy as np
 import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
-from pronoia.prediction.blend import LAYOUT, SharedBlend
+from pronoia.prediction.blend import LAYOUT, Blend, SharedBlend
 from pronoia.prediction.model import Model
 
 if TYPE_CHECKING:
@@ -28,12 +30,27 @@ LEARN_SECONDS = 0.1
 SAVE_SECONDS = 5.0
 REFRESH_SECONDS = 600.0
 """How often what other processes learned is taken over."""
+BLEND_SECONDS = 60.0
+"""How late a user's predictions take over what others taught; what they did themselves counts at once."""
 LEARNED_AT_ONCE = 20
 """Uses between which others get the event loop."""
 LONGEST_LAG = 500
 """Uses that are learned from late; of more, the oldest are only remembered."""
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a user is predicted by now."""
+
+    model: Model
+    blend: Blend
+    mark: bytes
+    """Names all that was seen and learned; it changes when that does."""
+    uses: int
+    taken_at: float
+    """Monotonic seconds."""
 
 
 class _Known:
@@ -43,6 +60,18 @@ class _Known:
         self.model = model
         self.history = history
         self.generation = history.generation
+        self.serving: Serving | None = None
+
+    def serve(self, shared: SharedBlend, now: float) -> Serving:
+        """Give what to predict by. It stays the same while the user does nothing, for BLEND_SECONDS at least."""
+        serving = self.serving
+        if serving is None or serving.uses != self.model.uses or now - serving.taken_at >= BLEND_SECONDS:
+            blend, history = shared.current, self.history
+            seen = hashlib.blake2b(blend.parameters.tobytes(), digest_size=16)
+            seen.update(history.items.tobytes() + history.times.tobytes())
+            seen.update(b"".join(history.keys))
+            serving = self.serving = Serving(self.model, blend, seen.digest(), self.model.uses, now)
+        return serving
 
 
 class PredictionLearning:
@@ -72,8 +101,8 @@ class PredictionLearning:
         self._used.add(scope)
         self._arrived.set()
 
-    async def model_of(self, held: WorkingSet) -> Model:
-        """Give the model of a working set, having seen every use in its history."""
+    async def serving(self, held: WorkingSet) -> Serving:
+        """Give what to predict by for a working set: a model that has seen every use in its history."""
         shared = await self._blend(held.scope.organisation_id)
         known = self._models.get(held)
         if known is None or known.history is not held.history or known.generation != held.history.generation:
@@ -81,7 +110,7 @@ class PredictionLearning:
             model.replay(held.history.items, held.history.times)
             known = self._models[held] = _Known(model, held.history)
         self._catch_up(known, held, shared, len(held.history))
-        return known.model
+        return known.serve(shared, self._clock.monotonic())
 
     async def run(self) -> None:
         """Learn and save until cancelled."""

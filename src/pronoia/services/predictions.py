@@ -13,8 +13,11 @@ from pronoia.prediction.signals import REASONS, SIGNALS
 from pronoia.recall.query import Query
 from pronoia.services.drafts import check_text
 from pronoia.services.recall import MAXIMUM_QUERY_LENGTH
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from numpy.typing import NDArray
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock
+    from pronoia.ports import Clock, Meter
     from pronoia.prediction.content import ContentSignals
     from pronoia.prediction.model import Prediction
     from pronoia.services.outcomes import Outcomes
@@ -61,6 +64,8 @@ class Predicted:
     predictions: list[PredictedMemory]
     """Most likely first; empty if none reaches the minimum."""
     version: int
+    whole: bool = True
+    """False if a part was away that would have said more."""
 
 
 class Predictions:
@@ -74,33 +79,54 @@ class Predictions:
         learning: PredictionLearning,
         outcomes: Outcomes,
         clock: Clock,
+        meter: Meter,
     ) -> None:
         self._recall = recall
         self._residents = residents
         self._learning = learning
         self._outcomes = outcomes
         self._clock = clock
+        self._meter = meter
 
     async def predict(self, scope: Scope, request: PredictRequest, minimum_version: int | None = None) -> Predicted:
         """Give what is likely needed next, or nothing rather than a guess. Raises InvalidInputError."""
+        predicted = await self.find(scope, request, self._clock.now(), minimum_version)
+        self.shown(scope, [(one.memory.id, one.confidence) for one in predicted.predictions])
+        return predicted
+
+    def shown(self, scope: Scope, predictions: Sequence[tuple[UUID, float]]) -> None:
+        """Note what was predicted, and with what confidence: later uses tell whether it was right."""
+        self._outcomes.record_prediction(scope, predictions)
+        self._meter.count("predictions_total", outcome="predicted" if predictions else "silent")
+        self._meter.count("memory_operations_total", operation="predict")
+
+    async def find(
+        self, scope: Scope, request: PredictRequest, at: datetime, minimum_version: int | None = None
+    ) -> Predicted:
+        """Predict as of a time, and note nothing. Raises InvalidInputError."""
         if request.context is not None:
             check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
-        vector = None if request.context is None else await self._recall.vector(request.context)
+        with timed(self._meter, self._clock, "prediction_duration_seconds"):
+            return await self._find(scope, request, at, minimum_version)
+
+    async def _find(
+        self, scope: Scope, request: PredictRequest, at: datetime, minimum_version: int | None
+    ) -> Predicted:
+        vector = None if request.context is None else await self._recall.vector(scope, request.context)
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            return Predicted([], 0)
-        model = await self._learning.model_of(held)
+            return Predicted([], 0, whole=False)
+        serving = await self._learning.serving(held)
         # Nothing waits from here on: numbers and rows stay as they are.
-        rows = held.rows_of(held.history.ids)
+        rows = held.rows_of_history()
         recent = [row for memory_id in request.recent if (row := held.row_of(memory_id)) is not None]
         content = None
         if request.context is not None or recent:
             query = Query.of(request.context or "", vector)
             content = measure_content(held, query.terms, query.vector, recent)
-        prediction = model.predict(self._clock.now().timestamp(), _evidence(content, rows))
+        prediction = serving.model.predict(at.timestamp(), _evidence(content, rows), serving.blend)
         predictions = _chosen(held, request, prediction, rows, recent, content)
-        self._outcomes.record_prediction(scope, [(one.memory.id, one.confidence) for one in predictions])
-        return Predicted(predictions, held.version)
+        return Predicted(predictions, held.version, whole=request.context is None or vector is not None)
 
 
 def _evidence(content: ContentSignals | None, rows: NDArray[np.intp]) -> NDArray[np.float32] | None:
@@ -125,7 +151,7 @@ def _chosen(
             memory=held.memory(int(rows[number])),
             confidence=float(prediction.confidences[number]),
             reasons=_reasons(prediction.contributions[:, number], content, int(rows[number])),
-            related_to=_related(held, held.history.ids[number], recent_ids),
+            related_to=_related(held, held.history.id(number), recent_ids),
         )
         for number in map(int, numbers)
     ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Embedder, RankingStore
+    from pronoia.ports import Clock, Embedder, Meter, RankingStore
     from pronoia.recall.prior import Prior
 
 LAYOUT = ",".join(SIGNALS)
@@ -77,6 +77,7 @@ class LearningParameters:
 class _Served:
     weights: NDArray[np.float32] | None
     read_at: float
+    fitted_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ class RankingWeights:
         embedder: Embedder,
         residents: Residents,
         clock: Clock,
+        meter: Meter,
         executor: Executor,
         prior: Prior,
     ) -> None:
@@ -104,6 +106,7 @@ class RankingWeights:
         self._embedder = embedder
         self._residents = residents
         self._clock = clock
+        self._meter = meter
         self._executor = executor
         self._prior = prior
         self._prior_weights = prior.weight_array()
@@ -129,6 +132,15 @@ class RankingWeights:
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         return served.weights
+
+    async def mark(self, scope: Scope) -> str:
+        """Name what was fitted for a user; it changes when that does."""
+        await self.of(scope)
+        served = self._served.get(scope)
+        if served is None:
+            return ""
+        weights = "" if served.weights is None else np.asarray(served.weights, dtype=np.float32).tobytes().hex()
+        return f"{served.fitted_at} {weights}"
 
     def searched(self, scope: Scope, query: str, shown: Sequence[UUID]) -> None:
         """Note what a search showed."""
@@ -187,6 +199,11 @@ class RankingWeights:
             avg_search_satisfaction=AVERAGE_SATISFACTION if feedback.satisfaction is None else feedback.satisfaction,
             last_weight_update=state.fitted_at,
         )
+
+    @property
+    def pending(self) -> int:
+        """Count the judgements that are not learned from yet."""
+        return self._waiting.qsize()
 
     async def settled(self) -> None:
         """Wait until everything that was judged before is learned from."""
@@ -252,13 +269,13 @@ class RankingWeights:
         fitted = state.layout == LAYOUT
         weights = np.array(state.weights, dtype=np.float32) if fitted and state.served else None
         if changes == self._changes:
-            self._serve(scope, weights)
+            self._serve(scope, weights, state.fitted_at)
             if state.examples and not fitted and scope not in self._learning:
                 self._queue(scope, None)
         return weights
 
-    def _serve(self, scope: Scope, weights: NDArray[np.float32] | None) -> None:
-        self._served[scope] = _Served(weights, self._clock.monotonic())
+    def _serve(self, scope: Scope, weights: NDArray[np.float32] | None, fitted_at: datetime | None) -> None:
+        self._served[scope] = _Served(weights, self._clock.monotonic(), fitted_at)
         self._served.move_to_end(scope)
         if len(self._served) > MAXIMUM_SERVED:
             self._served.popitem(last=False)
@@ -329,8 +346,9 @@ class RankingWeights:
             self._queue(scope, None)
             return
         learning.saved = served
+        self._meter.count("user_weight_adjustments_total")
         self._changes += 1
-        self._serve(scope, weights if served else None)
+        self._serve(scope, weights if served else None, state.fitted_at)
 
 
 def _appended(learning: _Learning, example: RankingExample) -> dict[str, list[RankingExample]]:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import structlog
 
-from pronoia.domain.errors import EmbeddingUnavailableError, NotFoundError
+from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import AccessKind, Filters, Memory
 from pronoia.memory.working_set import WorkingSet
 from pronoia.recall.query import Query
 from pronoia.recall.ranking import RankingOptions, rank
 from pronoia.services.drafts import check_text
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Executor
+    from datetime import datetime
     from uuid import UUID
 
     from numpy.typing import NDArray
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Vector
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Embedder, MemoryStore
+    from pronoia.ports import Clock, Embedder, MemoryStore, Meter
     from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
     from pronoia.recall.relevance import Calibration
     from pronoia.services.outcomes import Outcomes
+    from pronoia.services.query_vectors import QueryVectors
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 
@@ -43,6 +46,9 @@ FREQUENT_USE = 5
 RECENT_SECONDS = 7 * 86_400
 OLD_SECONDS = 90 * 86_400
 SESSION_PREFIX = "session:"
+WORDS_AND_VECTORS = "vector_similarity"
+WORDS_ALONE = "text_search"
+"""The query could not be embedded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class SearchRequest:
     """Least score in [0, 1]; None takes the shipped threshold."""
     minimum_helpfulness: float | None = None
     minimum_similarity: float | None = None
+    own_evidence: bool = False
+    """Each result must share a word with the query, or be nearer to it than the average memory."""
     weight_by_usage: bool = False
     decay_old_memories: bool = False
     learning_mode: bool = False
@@ -104,21 +112,25 @@ class Recall:
         *,
         store: MemoryStore,
         embedder: Embedder,
+        query_vectors: QueryVectors,
         residents: Residents,
         uses: Uses,
         outcomes: Outcomes,
         ranking_weights: RankingWeights,
         clock: Clock,
+        meter: Meter,
         executor: Executor,
         prior: Prior,
     ) -> None:
         self._store = store
         self._embedder = embedder
+        self._query_vectors = query_vectors
         self._residents = residents
         self._uses = uses
         self._outcomes = outcomes
         self._ranking_weights = ranking_weights
         self._clock = clock
+        self._meter = meter
         self._executor = executor
         self._prior = prior
 
@@ -127,6 +139,7 @@ class Recall:
     ) -> tuple[Memory, int, int]:
         """Give a memory, how many relationships it has, and the version; counts as a use. Raises NotFoundError."""
         self._uses_allowed(context)
+        self._meter.count("memory_operations_total", operation="get")
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             memory = await self._store.memory(scope, memory_id)
@@ -153,6 +166,7 @@ class Recall:
         minimum_version: int | None = None,
     ) -> Page:
         """List memories, newest first unless `ascending`. `before` is the cursor of the page before."""
+        self._meter.count("memory_operations_total", operation="list")
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             memories, total = await self._store.page(scope, filters, before, offset, limit, ascending=ascending)
@@ -174,22 +188,41 @@ class Recall:
 
     async def search(self, scope: Scope, request: SearchRequest, minimum_version: int | None = None) -> Found:
         """Find what answers a query, best first, or nothing if nothing is good enough."""
+        found = await self.find(scope, request, self._clock.now(), minimum_version)
+        self.shown(scope, request, [hit.memory.id for hit in found.hits])
+        return found
+
+    def shown(self, scope: Scope, request: SearchRequest, memory_ids: Sequence[UUID]) -> None:
+        """Note what a search showed: later uses and judgements tell whether it was right."""
+        self._meter.count("memory_operations_total", operation="search")
+        self._meter.count("memories_queried_total", len(memory_ids))
+        if request.query.startswith(SESSION_PREFIX):
+            return
+        self._ranking_weights.searched(scope, request.query, memory_ids)
+        self._outcomes.record_search(scope, memory_ids)
+        if request.learning_mode:
+            self._uses.record(scope, memory_ids, AccessKind.RECALL)
+
+    async def find(
+        self, scope: Scope, request: SearchRequest, at: datetime, minimum_version: int | None = None
+    ) -> Found:
+        """Search as of a time, and note nothing."""
         check_text(request.query, "query", MAXIMUM_QUERY_LENGTH)
+        with timed(self._meter, self._clock, "search_duration_seconds"):
+            return await self._find(scope, request, at, minimum_version)
+
+    async def _find(self, scope: Scope, request: SearchRequest, at: datetime, minimum_version: int | None) -> Found:
         if request.query.startswith(SESSION_PREFIX):
             return await self._session(scope, request, minimum_version)
-        held, ranking, method = await self.ranked(scope, request, minimum_version)
-        hits = [self._hit(held, ranking, place, request) for place in range(len(ranking.rows))]
-        shown = [hit.memory.id for hit in hits]
-        self._ranking_weights.searched(scope, request.query, shown)
-        self._outcomes.record_search(scope, shown)
-        if request.learning_mode:
-            self._uses.record(scope, shown, AccessKind.RECALL)
+        held, ranking, method = await self.ranked(scope, request, at, minimum_version)
+        hits = [_hit(held, ranking, place, request, at) for place in range(len(ranking.rows))]
         return Found(hits, method, held.version, not hits and ranking.considered > 0, ranking.best_score)
 
     async def ranked(
         self,
         scope: Scope,
         request: SearchRequest,
+        at: datetime,
         minimum_version: int | None = None,
         relevance: Calibration | None = None,
     ) -> tuple[WorkingSet, Ranking, str]:
@@ -197,20 +230,21 @@ class Recall:
 
         `relevance` judges the evidence; None takes that of searches. Nothing is recorded.
         """
-        vector = await self.vector(request.query)
+        vector = await self.vector(scope, request.query)
         held = await self._residents.get(scope, minimum_version)
         weights = await self._ranking_weights.of(scope) if held is not None and request.adaptive_weights else None
         if held is None:
             held = await self._candidates(scope, request, vector)
         query = Query.of(request.query, vector)
-        ranking = await self._rank(held, query, request, weights, relevance)
-        return held, ranking, "text_search" if vector is None else "vector_similarity"
+        ranking = await self._rank(held, query, request, at, weights, relevance)
+        return held, ranking, WORDS_ALONE if vector is None else WORDS_AND_VECTORS
 
     async def _rank(
         self,
         held: WorkingSet,
         query: Query,
         request: SearchRequest,
+        at: datetime,
         weights: NDArray[np.float32] | None,
         relevance: Calibration | None,
     ) -> Ranking:
@@ -219,6 +253,7 @@ class Recall:
             minimum_score=request.min_score,
             minimum_helpfulness=request.minimum_helpfulness,
             minimum_similarity=request.minimum_similarity,
+            own_evidence=request.own_evidence,
             weight_by_usage=request.weight_by_usage,
             decay_old_memories=request.decay_old_memories,
             explain=request.explain,
@@ -228,7 +263,7 @@ class Recall:
         if relevance is not None:
             prior = msgspec.structs.replace(prior, relevance=relevance)
         mask = held.matching(request.filters)
-        now = self._clock.now().timestamp()
+        now = at.timestamp()
         if held.size <= LARGEST_INLINE:
             return rank(held, query, mask, now, options, prior)
         loop = asyncio.get_running_loop()
@@ -258,32 +293,28 @@ class Recall:
         hits = [Hit(memory, 1.0, 1.0, None) for memory in memories]
         return Found(hits, "session", version, abstained=False, best_score=None)
 
-    async def vector(self, text: str) -> Vector | None:
+    async def vector(self, scope: Scope, text: str) -> Vector | None:
         """Embed a query, or give None if that cannot be had now: words alone answer then."""
-        try:
-            (vector,) = await self._embedder.embed([text])
-        except EmbeddingUnavailableError as error:
-            structlog.get_logger(__name__).warning("recall.words_only", reason=error.message)
-            return None
-        return vector
-
-    def _hit(self, held: WorkingSet, ranking: Ranking, place: int, request: SearchRequest) -> Hit:
-        memory = held.memory(int(ranking.rows[place]))
-        unused_for = (self._clock.now() - (memory.last_accessed or memory.created_at)).total_seconds()
-        return Hit(
-            memory=memory,
-            score=float(ranking.scores[place]),
-            base_score=float(ranking.base_scores[place]),
-            similarity=None if ranking.similarities is None else float(ranking.similarities[place]),
-            usage_boost=float(ranking.usage_boosts[place]),
-            helpfulness_boost=float(ranking.helpfulness_boosts[place]),
-            recency_boost=float(ranking.recency_boosts[place]),
-            boosted_by_usage=request.weight_by_usage and memory.usage_count > FREQUENT_USE,
-            boosted_by_recency=request.decay_old_memories and unused_for <= RECENT_SECONDS,
-            penalized_by_age=request.decay_old_memories and unused_for >= OLD_SECONDS,
-            explanation=ranking.explanations[place] if request.explain else None,
-        )
+        return await self._query_vectors.of(scope, text)
 
     def _uses_allowed(self, context: str | None) -> None:
         if context is not None:
             check_text(context, "context", MAXIMUM_QUERY_LENGTH)
+
+
+def _hit(held: WorkingSet, ranking: Ranking, place: int, request: SearchRequest, at: datetime) -> Hit:
+    memory = held.memory(int(ranking.rows[place]))
+    unused_for = (at - (memory.last_accessed or memory.created_at)).total_seconds()
+    return Hit(
+        memory=memory,
+        score=float(ranking.scores[place]),
+        base_score=float(ranking.base_scores[place]),
+        similarity=None if ranking.similarities is None else float(ranking.similarities[place]),
+        usage_boost=float(ranking.usage_boosts[place]),
+        helpfulness_boost=float(ranking.helpfulness_boosts[place]),
+        recency_boost=float(ranking.recency_boosts[place]),
+        boosted_by_usage=request.weight_by_usage and memory.usage_count > FREQUENT_USE,
+        boosted_by_recency=request.decay_old_memories and unused_for <= RECENT_SECONDS,
+        penalized_by_age=request.decay_old_memories and unused_for >= OLD_SECONDS,
+        explanation=ranking.explanations[place] if request.explain else None,
+    )

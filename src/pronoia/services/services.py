@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pronoia.services.analysis import Analysis
+    from pronoia.services.answers import Answers
+    from pronoia.services.caches import Caches
     from pronoia.services.context import Context
     from pronoia.services.health import Health
     from pronoia.services.insights import Insights
@@ -33,4 +35,6 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    answers: Answers
+    caches: Caches
     health: Health

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pronoia.domain.records import AccessKind, Filters
 from pronoia.memory.analyzer import query_terms, words
 from pronoia.recall.prior import shipped_prior, shipped_suggestion_prior
 from pronoia.services.drafts import check_text
-from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, SearchRequest
+from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, WORDS_AND_VECTORS, SearchRequest
+from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Memory, Relationship
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock
+    from pronoia.ports import Clock, Meter
     from pronoia.recall.ranking import Ranking
     from pronoia.services.outcomes import Outcomes
     from pronoia.services.recall import Recall
@@ -40,6 +42,7 @@ class SuggestRequest:
     filters: Filters = field(default_factory=Filters)
     limit: int = 5
     minimum_confidence: float = 0.6
+    """In [0, 1]. Above 0 a memory must also have evidence of its own; at 0 the best there is will do."""
     used_ids: tuple[UUID, ...] = ()
     """What the caller used of earlier suggestions; ids that the user does not own say nothing."""
 
@@ -59,13 +62,15 @@ class Suggestion:
 @dataclass(frozen=True, slots=True)
 class Suggested:
     suggestions: list[Suggestion]
-    withheld: bool
-    """True if there was something to suggest, and chance had it held back."""
     silent: bool
     """True if nothing reached the minimum confidence."""
     weights: dict[str, float]
     """What use weighed in the order, by the four classic names; they add up to 1."""
     version: int
+    withheld: bool = False
+    """True if there was something to suggest, and chance had it held back."""
+    whole: bool = True
+    """False if a part was away that would have said more."""
 
 
 class Suggest:
@@ -79,6 +84,7 @@ class Suggest:
         uses: Uses,
         outcomes: Outcomes,
         clock: Clock,
+        meter: Meter,
         draw: Callable[[], float],
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
@@ -87,30 +93,55 @@ class Suggest:
         self._uses = uses
         self._outcomes = outcomes
         self._clock = clock
+        self._meter = meter
         self._draw = draw
         self._shown: dict[bytes, int] = {}
 
     async def suggest(self, scope: Scope, request: SuggestRequest, minimum_version: int | None = None) -> Suggested:
         """Give the memories that fit a context, best first. Raises InvalidInputError naming the field."""
         check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
-        await self._record_uses(scope, request.used_ids, minimum_version)
+        await self.used(scope, request.used_ids, minimum_version)
+        found = await self.find(scope, request, self._clock.now(), minimum_version)
+        withheld = self.shown(scope, [one.memory.id for one in found.suggestions])
+        return replace(found, suggestions=[] if withheld else found.suggestions, withheld=withheld)
+
+    async def find(
+        self, scope: Scope, request: SuggestRequest, at: datetime, minimum_version: int | None = None
+    ) -> Suggested:
+        """Give what would be suggested as of a time, and note nothing. Raises InvalidInputError."""
+        check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
+        with timed(self._meter, self._clock, "suggestion_duration_seconds"):
+            return await self._find(scope, request, at, minimum_version)
+
+    async def _find(
+        self, scope: Scope, request: SuggestRequest, at: datetime, minimum_version: int | None
+    ) -> Suggested:
         search = SearchRequest(
             query=request.context,
             filters=request.filters,
             limit=request.limit,
             min_score=request.minimum_confidence,
+            own_evidence=request.minimum_confidence > 0,
             weight_by_usage=True,
         )
         relevance = shipped_suggestion_prior().relevance
-        held, ranking, _ = await self._recall.ranked(scope, search, minimum_version, relevance)
+        held, ranking, method = await self._recall.ranked(scope, search, at, minimum_version, relevance)
         suggestions = [_suggestion(held, ranking, place, request.context) for place in range(len(ranking.rows))]
-        withheld = bool(suggestions) and self._withholds(scope)
-        self._outcomes.record_suggestion(
-            scope, [one.memory.id for one in suggestions], withheld=withheld, silent=not suggestions
+        return Suggested(
+            suggestions, not suggestions, suggestion_weights(), held.version, whole=method == WORDS_AND_VECTORS
         )
-        return Suggested([] if withheld else suggestions, withheld, not suggestions, _weights(), held.version)
 
-    async def _record_uses(self, scope: Scope, used_ids: Sequence[UUID], minimum_version: int | None) -> None:
+    def shown(self, scope: Scope, memory_ids: Sequence[UUID]) -> bool:
+        """Note what is about to be suggested, and say whether chance withholds it."""
+        withheld = bool(memory_ids) and self._withholds(scope)
+        self._outcomes.record_suggestion(scope, memory_ids, withheld=withheld, silent=not memory_ids)
+        outcome = "withheld" if withheld else "shown" if memory_ids else "silent"
+        self._meter.count("suggestions_total", outcome=outcome)
+        self._meter.count("memory_operations_total", operation="suggest")
+        return withheld
+
+    async def used(self, scope: Scope, used_ids: Sequence[UUID], minimum_version: int | None = None) -> None:
+        """Note what the caller used of earlier suggestions."""
         if not used_ids:
             return
         held = await self._residents.get(scope, minimum_version)
@@ -152,7 +183,8 @@ def _related(held: WorkingSet, memory_id: UUID) -> list[tuple[UUID, Relationship
     return sorted(strong, key=lambda pair: (-pair[1].strength, pair[1].id))[:MAXIMUM_RELATED]
 
 
-def _weights() -> dict[str, float]:
+def suggestion_weights() -> dict[str, float]:
+    """Give what use weighs in the order, by the four classic names; they add up to 1."""
     use = shipped_prior().use
     weights = {"usage": use.usage, "recency": 0.0, "helpfulness": use.helpfulness, "relationship": use.relationship}
     total = sum(weights.values())

@@ -57,6 +57,7 @@ class Uses:
         self._residents = residents
         self._clock = clock
         self._pending: list[Access] = []
+        self._unwritten: Counter[Scope] = Counter()
         self._arrived = asyncio.Event()
         self.dropped = 0
 
@@ -78,11 +79,21 @@ class Uses:
                 self.dropped += 1
                 continue
             self._pending.append(Access(scope, memory_id, kind, at, context))
+            self._unwritten[scope] += 1
             self._residents.used(scope, memory_id, at, counted=kind in COUNTED)
             if kind in CHOSEN:
                 for listener in self._listeners:
                     listener.record_use(scope, memory_id, at)
         self._arrived.set()
+
+    @property
+    def pending(self) -> int:
+        """Count the uses that are not in the log yet."""
+        return len(self._pending)
+
+    def are_written(self, scope: Scope) -> bool:
+        """Say whether the log has all that this process knows of a user's uses."""
+        return scope not in self._unwritten
 
     async def run(self) -> None:
         """Flush until cancelled."""
@@ -103,6 +114,7 @@ class Uses:
             activities = await self._access_log.record(batch)
             del self._pending[: len(batch)]
             written = Counter(access.scope for access in batch)
+            self._unwritten -= written
             for scope, activity in activities.items():
                 self._residents.flushed(scope, activity, written[scope])
                 self._changes.note(scope, UserState(0, activity, 0))

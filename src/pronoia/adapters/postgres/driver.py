@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from pronoia.adapters.postgres.statements import Finished
+
 APPLICATION_NAME = "pronoia"
 
 
@@ -62,6 +64,10 @@ class Connection(Protocol):
         """Stop hearing them."""
         ...
 
+    def add_query_logger(self, callback: Callable[[Finished], None]) -> None:
+        """Hear of every statement when it has ended; as long as the connection lives."""
+        ...
+
     def add_termination_listener(self, callback: Callable[[object], None]) -> None:
         """Hear that the connection has ended, for whatever reason."""
         ...
@@ -98,6 +104,14 @@ class Pool(Protocol):
         """Lend a connection. Raises TimeoutError if none is free in time."""
         ...
 
+    def get_size(self) -> int:
+        """Count the connections that are open."""
+        ...
+
+    def get_idle_size(self) -> int:
+        """Count those that nobody uses."""
+        ...
+
     async def close(self) -> None:
         """Close all connections, waiting for those that are lent."""
         ...
@@ -124,13 +138,20 @@ async def connect(url: str, *, timeout_seconds: float, pooler: bool = False) -> 
     )
 
 
-async def open_pool(url: str, *, connections: int, timeout_seconds: float, pooler: bool) -> Pool:
-    """Open a pool that begins with one connection and holds at most `connections`."""
+async def open_pool(
+    url: str, *, connections: int, timeout_seconds: float, pooler: bool, finished: Callable[[Finished], None]
+) -> Pool:
+    """Open a pool that begins with one connection and holds at most `connections`. `finished` hears of statements."""
+
+    async def prepare(connection: Connection) -> None:
+        connection.add_query_logger(finished)
+        await _teach_vectors(connection)
+
     pool = await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
         url,
         min_size=1,
         max_size=connections,
-        init=_teach_vectors,
+        init=prepare,
         connection_class=_Connection,
         **_options(timeout_seconds, pooler=pooler),
     )

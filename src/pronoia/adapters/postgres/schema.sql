@@ -422,8 +422,9 @@ begin
         from unnest(tenants, people, memory_ids, kinds, times, contexts)
             with ordinality as e (organisation_id, user_id, memory_id, kind, at, context, place)
         join users u on u.organisation_id = e.organisation_id and u.user_id = e.user_id
-        join memories m
-            on m.organisation_id = e.organisation_id and m.user_id = e.user_id and m.id = e.memory_id
+        -- A scalar subquery, not a join: a join may be planned as reading all the user's memories once a use.
+        where (select true from memories m
+            where m.organisation_id = e.organisation_id and m.user_id = e.user_id and m.id = e.memory_id)
     ),
     logged as (
         insert into accesses (organisation_id, user_id, activity, memory_id, kind, at, context)
@@ -465,20 +466,18 @@ end $$;
 create function claim_work(wanted text, maximum integer, lease interval)
 returns table (organisation_id uuid, user_id text, memory_ids uuid[])
 language sql volatile security definer set search_path = public, pg_temp as $$
-    with chosen as (
-        select w.organisation_id, w.user_id, w.memory_id
-        from work w
-        where w.kind = wanted and w.available_at <= now()
-        order by w.available_at
-        limit maximum
-        for update skip locked
-    ),
-    leased as (
+    -- By their places in the table, not a join: one may be planned as reading all the work there is once a piece.
+    with leased as (
         update work w
         set available_at = now() + lease * power(2, least(w.attempts, 6)), attempts = w.attempts + 1
-        from chosen c
-        where w.organisation_id = c.organisation_id and w.user_id = c.user_id and w.memory_id = c.memory_id
-            and w.kind = wanted
+        where w.ctid = any(array(
+            select c.ctid
+            from work c
+            where c.kind = wanted and c.available_at <= now()
+            order by c.available_at
+            limit maximum
+            for update skip locked
+        ))
         returning w.organisation_id, w.user_id, w.memory_id
     )
     select organisation_id, user_id, array_agg(memory_id order by memory_id) from leased group by 1, 2 order by 1, 2
@@ -827,3 +826,84 @@ language sql stable security definer set search_path = public, pg_temp as $$
 $$;
 revoke all on function expired_actions from public;
 grant execute on function expired_actions to pronoia_app;
+
+-- Answers that may be needed again, as bytes: tier 2 for all processes, tier 3 for longer. Losing them costs time only.
+-- An empty user_id is the organisation as a whole. `version` is that of the user's memory that the answer reflects.
+
+-- Not logged: quick to write, and empty after a crash or on a standby.
+create unlogged table shared_answers (
+    organisation_id uuid not null,
+    user_id text not null,
+    key bytea not null,
+    value bytea not null,
+    cost_seconds double precision not null,
+    version bigint,
+    expires_at timestamptz not null,
+    primary key (organisation_id, user_id, key)
+);
+
+create table kept_answers (
+    organisation_id uuid not null,
+    user_id text not null,
+    key bytea not null,
+    value bytea not null,
+    cost_seconds double precision not null,
+    version bigint,
+    expires_at timestamptz not null,
+    primary key (organisation_id, user_id, key)
+);
+
+create index shared_answers_by_expiry on shared_answers (expires_at);
+create index kept_answers_by_expiry on kept_answers (expires_at);
+
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['shared_answers', 'kept_answers'] loop
+        execute format('alter table %I enable row level security', name);
+        execute format('alter table %I force row level security', name);
+        execute format(
+            'create policy tenant on %I to pronoia_app '
+            'using (organisation_id = current_tenant()) with check (organisation_id = current_tenant())', name);
+        execute format('create policy owner on %I to current_user using (true) with check (true)', name);
+        execute format('revoke all on %I from public', name);
+        execute format('grant select, insert, update, delete on %I to pronoia_app', name);
+    end loop;
+end $$;
+
+-- Drops what has expired, and of the rest what expires first, until `maximum` are left; says how many and how large.
+-- Several processes may clean at once.
+create function clean_answers(shared boolean, maximum bigint, moment timestamptz)
+returns table (entries bigint, bytes bigint)
+language plpgsql volatile security definer set search_path = public, pg_temp as $$
+declare
+    name text := case when shared then 'shared_answers' else 'kept_answers' end;
+begin
+    execute format(
+        'delete from %1$I a using ('
+        '    select organisation_id, user_id, key from %1$I'
+        '    where expires_at <= $2 or expires_at < (select expires_at from %1$I order by expires_at desc offset $1 limit 1)'
+        '    for update skip locked'
+        ') gone where a.organisation_id = gone.organisation_id and a.user_id = gone.user_id and a.key = gone.key', name)
+    using greatest(maximum - 1, 0), moment;
+    return query execute format('select count(*), coalesce(sum(length(value)), 0)::bigint from %I', name);
+end $$;
+revoke execute on function clean_answers from public;
+grant execute on function clean_answers to pronoia_app;
+
+-- Counts what is stored of all tenants together, for the operator's gauges. A table of relationships beyond a million
+-- rows is estimated from what the last analyze saw.
+create function instance_totals()
+returns table (memories bigint, users bigint, organisations bigint, relationships bigint, to_embed bigint, to_link bigint)
+language sql stable security definer set search_path = public, pg_temp as $$
+    select u.memories, u.users, (select count(*) from organisations), r.relationships, w.to_embed, w.to_link
+    from (select coalesce(sum(memory_count), 0)::bigint as memories, count(*) as users from users) u,
+        (select case when c.reltuples > 1000000 then c.reltuples::bigint else (select count(*) from relationships) end
+            as relationships
+        from pg_class c where c.oid = 'relationships'::regclass) r,
+        (select count(*) filter (where kind = 'embed') as to_embed, count(*) filter (where kind = 'link') as to_link
+        from work) w
+$$;
+revoke all on function instance_totals from public;
+grant execute on function instance_totals to pronoia_app;

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, open_pool
 from pronoia.adapters.postgres.errors import translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.adapters.postgres.statements import StatementWatch
+from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.domain.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from uuid import UUID
+
+    from pronoia.ports import Meter, Telemetry
 
 REPLICATION_WAIT = "SyncRepWaitForLSN"
 """The function of PostgreSQL that waits for standbys, and warns when it was told to stop waiting."""
@@ -22,17 +27,34 @@ REPLICATION_WAIT = "SyncRepWaitForLSN"
 class Database:
     """A pool whose every use has a deadline, and the three kinds of transaction that are made on it."""
 
-    def __init__(self, pool: Pool, *, timeout_seconds: float, pooler: bool = False) -> None:
+    def __init__(self, pool: Pool, meter: Meter, *, timeout_seconds: float, pooler: bool = False) -> None:
         self._pool = pool
+        self._meter = meter
         self._timeout_seconds = timeout_seconds
         self._pooler = pooler
 
     @classmethod
-    async def open(cls, url: str, *, connections: int, timeout_seconds: float, pooler: bool = False) -> Database:
+    async def open(
+        cls,
+        url: str,
+        *,
+        connections: int,
+        timeout_seconds: float,
+        pooler: bool = False,
+        telemetry: Telemetry | None = None,
+    ) -> Database:
         """Open a migrated database. Raises StoreUnavailableError or ConfigurationError if it cannot be used."""
+        telemetry = telemetry or open_telemetry()
         with translated_errors():
-            pool = await open_pool(url, connections=connections, timeout_seconds=timeout_seconds, pooler=pooler)
-        return cls(pool, timeout_seconds=timeout_seconds, pooler=pooler)
+            pool = await open_pool(
+                url,
+                connections=connections,
+                timeout_seconds=timeout_seconds,
+                pooler=pooler,
+                finished=StatementWatch(telemetry).finished,
+            )
+        telemetry.meter.set("db_connections_limit", connections)
+        return cls(pool, telemetry.meter, timeout_seconds=timeout_seconds, pooler=pooler)
 
     async def close(self) -> None:
         """Close the connections, waiting for those in use no longer than one statement may take."""
@@ -40,6 +62,21 @@ class Database:
             await asyncio.wait_for(self._pool.close(), self._timeout_seconds)
         except TimeoutError:
             self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        """Borrow a connection, and let it be seen how many are in use and how long one waits for them."""
+        asked = time.perf_counter()
+        async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+            self._meter.observe("db_connection_wait_seconds", time.perf_counter() - asked)
+            self._show_use()
+            yield connection
+        self._show_use()
+
+    def _show_use(self) -> None:
+        is_open = self._pool.get_size()
+        self._meter.set("db_connections_open", is_open)
+        self._meter.set("db_connections_active", is_open - self._pool.get_idle_size())
 
     async def check(self) -> None:
         """Raise StoreUnavailableError if the database does not answer."""
@@ -51,7 +88,7 @@ class Database:
         """Read one tenant in one consistent state."""
         with translated_errors():
             async with (
-                self._pool.acquire(timeout=self._timeout_seconds) as connection,
+                self._connection() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 await connection.execute(QUERIES["enter_tenant"], str(organisation_id))
@@ -79,7 +116,7 @@ class Database:
 
         framed = self._pooler or not one_statement
         with translated_errors():
-            async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+            async with self._connection() as connection:
                 connection.add_log_listener(hear)
                 try:
                     async with connection.transaction() if framed else nullcontext():

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from pronoia.client import requests
+from pronoia.client._async.anticipating import AsyncAnticipating
 from pronoia.client._async.reading import AsyncReading
 from pronoia.client._async.relating import AsyncRelating
 from pronoia.client._async.transport import AsyncTransport
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pronoia.client.retry import RetryPolicy
 
 
-class AsyncPronoia(AsyncWriting, AsyncReading, AsyncRelating):
+class AsyncPronoia(AsyncWriting, AsyncReading, AsyncAnticipating, AsyncRelating):
     """A connection to a Pronoia server. Open one and keep it: it pools its connections.
 
         async with AsyncPronoia() as memory:

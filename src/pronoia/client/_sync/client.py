@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from pronoia.client import requests
+from pronoia.client._sync.anticipating import Anticipating
 from pronoia.client._sync.reading import Reading
 from pronoia.client._sync.relating import Relating
 from pronoia.client._sync.transport import Transport
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pronoia.client.retry import RetryPolicy
 
 
-class Pronoia(Writing, Reading, Relating):
+class Pronoia(Writing, Reading, Anticipating, Relating):
     """A connection to a Pronoia server. Open one and keep it: it pools its connections.
 
         with Pronoia() as memory:

@@ -22,6 +22,7 @@ from pronoia.faces.http.routes import (
     learning,
     maintenance,
     memories,
+    metrics,
     predict,
     relationships,
     search,
@@ -52,6 +53,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *suggest.OPERATIONS,
     *relationships.OPERATIONS,
     *maintenance.OPERATIONS,
+    *metrics.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
@@ -73,7 +75,7 @@ def create_http_app(
 
     Each of `observers` hears of every request when it is over.
     """
-    surroundings = Surroundings(services, settings, now)
+    surroundings = Surroundings(services, settings, telemetry, now)
     operations = (*OPERATIONS, *documentation(OPERATIONS))
     app = Litestar(
         route_handlers=[route(operation, surroundings) for operation in operations],
@@ -82,7 +84,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, settings, RequestWatch(telemetry.meter, observers))
+    return Boundary(app, settings, RequestWatch(telemetry, observers))
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:

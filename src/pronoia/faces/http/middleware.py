@@ -69,7 +69,7 @@ class Boundary:
             return
         exchange = Exchange(_request_id(scope), known_method(scope["method"]))
         scope.setdefault("state", {})["exchange"] = exchange
-        with self._watch.watching(exchange):
+        with self._watch.watching(exchange, scope["headers"]):
             await self._respond(scope, receive, _Answer(send, exchange))
 
     async def _respond(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
@@ -80,7 +80,12 @@ class Boundary:
         except PronoiaError as error:
             await answer.fail(error)
         except Exception:  # the process edge: whatever else goes wrong ends this request only
-            log.exception("request.failed", request_id=answer.exchange.request_id, method=answer.exchange.method)
+            log.exception(
+                "request.failed",
+                request_id=answer.exchange.request_id,
+                method=answer.exchange.method,
+                route=answer.exchange.route,
+            )
             await answer.fail(PronoiaError("Something went wrong here. Quote the request id to the operator."))
 
     async def _within_time(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:

@@ -83,7 +83,7 @@ def _operation(operation: AnyOperation, by_type: Json, components: Json) -> Json
         "tags": [_subject(operation.path)],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation, components)],
         "responses": {
-            str(int(operation.status)): _content("Done.", by_type[repr(operation.answer)]),
+            str(int(operation.status)): _content("Done.", by_type[repr(operation.answer)], operation.media_type),
             **{status: _content(text, {"$ref": REFERENCE.format(name="Error")}) for status, text in errors.items()},
         },
     }
@@ -134,8 +134,8 @@ def _header_parameters(permission: Permission) -> list[Json]:
     ]
 
 
-def _content(description: str, schema: Json) -> Json:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _content(description: str, schema: Json, media_type: str = "application/json") -> Json:
+    return {"description": description, "content": {media_type.partition(";")[0]: {"schema": schema}}}
 
 
 def _operation_id(operation: AnyOperation) -> str:

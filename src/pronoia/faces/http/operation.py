@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import ApiKey, Idempotency, Permission
+    from pronoia.ports import Telemetry
     from pronoia.services.services import Services
 
 
@@ -39,13 +40,15 @@ class Surroundings:
 
     services: Services
     settings: Settings
+    telemetry: Telemetry
     now: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     key: ApiKey
-    scope: Scope
+    scope: Scope | None
+    """None if the operation is about no user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,9 @@ class Call(Generic[Query, Body]):
     query: Query
     body: Body
     path: Mapping[str, str]
+    headers: Mapping[str, str]
+    peer: str | None
+    """The address at the other end of the connection; None for a socket of this machine."""
     minimum_version: int | None
     idempotency: Idempotency | None
 
@@ -70,7 +76,9 @@ class Call(Generic[Query, Body]):
 
     @property
     def scope(self) -> Scope:
-        return self._admitted.scope
+        if (scope := self._admitted.scope) is None:
+            raise RuntimeError("An operation that is about no user has no scope.")
+        return scope
 
     def identifier(self, name: str) -> UUID:
         """Read an id off the path. What is no UUID is the id of nothing."""
@@ -95,7 +103,6 @@ class Answer:
     status: int | None = None
     """None means the operation's own."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,10 @@ class Operation(Generic[Query, Body]):
     query: type[Query]
     body: type[Body]
     status: int = 200
+    of_user: bool = True
+    """Whether it is about one user, whom a service key must then name."""
+    media_type: str = "application/json"
+    """Without a charset: one is added to text."""
 
 
 AnyOperation = Operation[Any, Any]
@@ -131,7 +142,7 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
             headers["x-memory-version"] = str(answer.version)
         content = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
         return Response(
-            content, status_code=answer.status or operation.status, headers=headers, media_type=answer.media_type
+            content, status_code=answer.status or operation.status, headers=headers, media_type=operation.media_type
         )
 
     path = operation.path.replace("}", ":str}")
@@ -153,15 +164,20 @@ async def _call(
     body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
     caller = None
     if key is not None:
-        names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
-        caller = Caller(key, admission.resolve_scope(key, names))
-        exchange_of(request.scope).user_id = caller.scope.user_id
+        scope = None
+        if operation.of_user:
+            names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
+            scope = admission.resolve_scope(key, names)
+            exchange_of(request.scope).user_id = scope.user_id
+        caller = Caller(key, scope)
     return Call(
         surroundings=surroundings,
         caller=caller,
         query=convert_query(values, operation.query),
         body=body,
         path=request.path_params,
+        headers=headers,
+        peer=request.client.host if request.client is not None else None,
         minimum_version=admission.minimum_version(headers),
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
     )

@@ -65,7 +65,8 @@ def _schema(name: str, schema: Json) -> str:
 
 
 def _reference(content: Json) -> str:
-    schema = content["application/json"]["schema"]
+    (media,) = content.values()
+    schema = media["schema"]
     target = schema.get("$ref", schema.get("items", {}).get("$ref", ""))
     name = escape(target.rsplit("/", 1)[-1])
     return f'<a href="#{name}">{name}</a>' if name else ""

@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+import structlog
 
-    from pronoia.ports import Meter
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
+    from pronoia.ports import Meter, Telemetry
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 UNROUTED = "unrouted"
+TRACE_HEADERS = frozenset({b"traceparent", b"tracestate"})
+HOUR_SECONDS = 3600
+DAY_HOURS = 24
 CLIENT_GONE = 499
 """The status, as NGINX writes it, of a request that nobody waited for."""
 
@@ -40,26 +46,41 @@ class Exchange:
 
 
 class RequestWatch:
-    """Counts every request, and tells the observers of it."""
+    """Counts, logs and traces every request, and tells the observers of it."""
 
     def __init__(
         self,
-        meter: Meter,
+        telemetry: Telemetry,
         observers: Sequence[RequestObserver] = (),
         monotonic: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._meter = meter
-        self._observers = observers
+        self._meter = telemetry.meter
+        self._tracing = telemetry.tracing
+        self._observers = (*observers, RecentErrors(telemetry.meter).observe)
         self._monotonic = monotonic
         self._in_flight = 0
+        # Bound once: a logger that finds its configuration at every line takes longer than all that is counted.
+        self._log = structlog.get_logger(__name__).bind()
 
     @contextmanager
-    def watching(self, exchange: Exchange) -> Generator[None]:
+    def watching(self, exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> Generator[None]:
         """Watch a request until it is answered, refused or given up."""
         self._enter(1)
         started = self._monotonic()
         try:
-            yield
+            with self._tracing.span(exchange.method, _trace_headers(headers)) as span:
+                try:
+                    yield
+                finally:
+                    span.describe(
+                        f"{exchange.method} {exchange.route}",
+                        **{
+                            "http.request.method": exchange.method,
+                            "http.route": exchange.route,
+                            "http.response.status_code": exchange.status,
+                            "request.id": exchange.request_id,
+                        },
+                    )
         finally:
             self._enter(-1)
             self._record(exchange, self._monotonic() - started)
@@ -79,6 +100,40 @@ class RequestWatch:
         meter.count("http_response_bytes_total", exchange.sent_bytes, route=route)
         for observe in self._observers:
             observe(route, method, exchange.status, seconds)
+        self._log.info(
+            "request.answered",
+            request_id=exchange.request_id,
+            user_id=exchange.user_id,
+            method=method,
+            route=route,
+            status_code=exchange.status,
+            duration_ms=round(1000 * seconds, 2),
+        )
+
+
+class RecentErrors:
+    """Counts our own failures of the last 24 hours, by the hour. A scrape is a request and lets the old ones go."""
+
+    def __init__(self, meter: Meter, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._meter = meter
+        self._monotonic = monotonic
+        self._hours: dict[int, int] = {}
+        self._hour = -1
+
+    def observe(self, _route: str, _method: str, status: int, _seconds: float) -> None:
+        """Hear of a request."""
+        hour = int(self._monotonic() // HOUR_SECONDS)
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and hour == self._hour:
+            return
+        self._hour = hour
+        self._hours = {one: count for one, count in self._hours.items() if one > hour - DAY_HOURS}
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._hours[hour] = self._hours.get(hour, 0) + 1
+        self._meter.set("errors_24h", sum(self._hours.values()))
+
+
+def _trace_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name in TRACE_HEADERS}
 
 
 def exchange_of(scope: Mapping[str, object]) -> Exchange:

@@ -33,3 +33,6 @@ select
         'using hnsw ((embedding::halfvec(%1$s)) halfvec_ip_ops) where approximate and vector_dims(embedding) = %1$s',
         $1::integer
     ) as building;
+
+-- instance_totals: What is stored of all tenants together.
+select memories, users, organisations, relationships, to_embed, to_link from instance_totals();

@@ -12,10 +12,11 @@ linked as (
     select $1, $2, f.id, $3 + 1, f.memory_id, f.related_memory_id, f.type, f.strength, f.explanation, f.created_at
     from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::float8[], $10::text[], $11::timestamptz[])
         as f (id, memory_id, related_memory_id, type, strength, explanation, created_at)
-    join memories one on one.organisation_id = $1 and one.user_id = $2 and one.id = f.memory_id
-        and one.archived_by is null
-    join memories other on other.organisation_id = $1 and other.user_id = $2 and other.id = f.related_memory_id
-        and other.archived_by is null
+    -- Scalar subqueries, not joins: a join may be planned as reading all the user's memories once a link.
+    where (select true from memories m
+            where m.organisation_id = $1 and m.user_id = $2 and m.id = f.memory_id and m.archived_by is null)
+        and (select true from memories m
+            where m.organisation_id = $1 and m.user_id = $2 and m.id = f.related_memory_id and m.archived_by is null)
     on conflict (organisation_id, user_id, memory_id, related_memory_id, type) do nothing
     returning 1
 ),

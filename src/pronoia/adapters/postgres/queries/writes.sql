@@ -67,6 +67,12 @@ forgotten_weights as (
 ),
 forgotten_outcomes as (
     delete from idempotency_keys where organisation_id = $1 and user_id = $2 and memory_ids @> array[$3::uuid]
+),
+forgotten_shared_answers as (
+    delete from shared_answers where organisation_id = $1 and user_id = $2
+),
+forgotten_kept_answers as (
+    delete from kept_answers where organisation_id = $1 and user_id = $2
 )
 select count(*) from gone;
 
@@ -100,6 +106,12 @@ forgotten_metrics as (
 ),
 forgotten_runs as (
     delete from learning_runs where organisation_id = $1 and user_id = $2
+),
+forgotten_shared_answers as (
+    delete from shared_answers where organisation_id = $1 and user_id in ($2, '')
+),
+forgotten_kept_answers as (
+    delete from kept_answers where organisation_id = $1 and user_id in ($2, '')
 ),
 emptied as (
     update users set memory_count = 0, complete_from = $3, search_state = 'exact'

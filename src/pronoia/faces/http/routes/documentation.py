@@ -24,9 +24,19 @@ def documentation(operations: Sequence[AnyOperation]) -> tuple[AnyOperation, ...
 
     async def page(_: Call[Nothing, Nothing]) -> Answer:
         headers = {"content-security-policy": CONTENT_SECURITY_POLICY}
-        return Answer(rendered, headers=headers, media_type="text/html; charset=utf-8")
+        return Answer(rendered, headers=headers)
 
     return (
         Operation("GET", "/openapi.json", "Describe this API.", openapi, dict[str, Any], None, Nothing, Nothing),
-        Operation("GET", "/docs", "Describe this API to people.", page, str, None, Nothing, Nothing),
+        Operation(
+            "GET",
+            "/docs",
+            "Describe this API to people.",
+            page,
+            str,
+            None,
+            Nothing,
+            Nothing,
+            media_type="text/html",
+        ),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from pronoia.domain.records import Permission
@@ -20,9 +22,12 @@ from pronoia.faces.http.schemas.insights import (
 )
 from pronoia.learning.maintenance import SuggestionType
 from pronoia.services.analysis import Suggested
+from pronoia.services.answers import METRICS, PATTERNS, Given
 from pronoia.services.insights import as_time, trend_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pronoia.learning.maintenance import Suggestion
     from pronoia.ports import DailyValue
     from pronoia.prediction.patterns import Pattern
@@ -38,8 +43,22 @@ JsonObject = dict[str, Any]
 
 
 async def patterns(call: Call[DaysQuery, Nothing]) -> Answer:
-    use = await call.services.insights.use(call.scope, call.query.days)
-    now = call.surroundings.now().timestamp()
+    given = await call.services.answers.give(
+        PATTERNS, call.scope, call.query, partial(_patterns_at, call), minimum_version=call.minimum_version
+    )
+    return Answer(given.body, given.version)
+
+
+async def metrics(call: Call[MetricsQuery, Nothing]) -> Answer:
+    given = await call.services.answers.give(
+        METRICS, call.scope, call.query, partial(_metrics_at, call), minimum_version=call.minimum_version
+    )
+    return Answer(given.body, given.version)
+
+
+async def _patterns_at(call: Call[DaysQuery, Nothing], at: datetime) -> Given:
+    use = await call.services.insights.use(call.scope, call.query.days, at)
+    now = at.timestamp()
     pairs = _pairs(use)
     body: JsonObject = {
         "most_useful_tags": _tags(use),
@@ -60,14 +79,14 @@ async def patterns(call: Call[DaysQuery, Nothing]) -> Answer:
         ],
         "temporal_patterns": [_pattern(use, one) for one in use.patterns],
     }
-    return Answer(body, use.held.version)
+    return Given(msgspec.json.encode(body), use.held.version)
 
 
-async def metrics(call: Call[MetricsQuery, Nothing]) -> Answer:
+async def _metrics_at(call: Call[MetricsQuery, Nothing], at: datetime) -> Given:
     query = call.query
-    progress = await call.services.insights.progress(call.scope, query.days)
-    use = await call.services.insights.use(call.scope, query.days)
-    now = call.surroundings.now().timestamp()
+    progress = await call.services.insights.progress(call.scope, query.days, at)
+    use = await call.services.insights.use(call.scope, query.days, at)
+    now = at.timestamp()
     wanted = {name: all_ for name, all_ in progress.series.items() if query.metric_type in (None, name)}
     summary = _summary(use, now)
     current = {
@@ -102,7 +121,7 @@ async def metrics(call: Call[MetricsQuery, Nothing]) -> Answer:
         "stale_count": summary["stale_memories"],
         "cluster_count": len({min(pair) for pair in use.pairs[use.pair_counts >= FEWEST_TOGETHER].tolist()}),
     }
-    return Answer(body, use.held.version)
+    return Given(msgspec.json.encode(body), use.held.version)
 
 
 async def analyse(call: Call[Nothing, AnalysisBody]) -> Answer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pronoia.domain.errors import InvalidInputError, MissingFieldError
 from pronoia.domain.maintenance import REVERSIBLE_FOR, MaintenanceKind, Restoration
 from pronoia.domain.records import Permission
@@ -25,9 +27,11 @@ from pronoia.faces.http.schemas.maintenance import (
     SummaryAnswer,
     UndoBody,
 )
+from pronoia.services.answers import MAINTENANCE, Given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from pronoia.domain.maintenance import MaintenanceAction, MaintenanceStep
     from pronoia.faces.http.schemas.maintenance import Step
@@ -36,8 +40,14 @@ if TYPE_CHECKING:
 
 
 async def suggestions(call: Call[Nothing, Nothing]) -> Answer:
-    findings, version = await call.services.maintenance.suggestions(call.scope, call.minimum_version)
-    return Answer(_present(findings), version)
+    async def compute(at: datetime) -> Given:
+        findings, version = await call.services.maintenance.suggestions(call.scope, call.minimum_version, at)
+        return Given(msgspec.json.encode(_present(findings)), version)
+
+    given = await call.services.answers.give(
+        MAINTENANCE, call.scope, None, compute, minimum_version=call.minimum_version
+    )
+    return Answer(given.body, given.version)
 
 
 async def apply(call: Call[Nothing, ApplyBody]) -> Answer:

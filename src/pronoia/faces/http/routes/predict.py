@@ -17,9 +17,12 @@ from pronoia.faces.http.schemas.predict import (
     PredictedAnswer,
     PredictQuery,
 )
+from pronoia.services.answers import PREDICT, Given
 from pronoia.services.predictions import FLOOR, PredictRequest
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pronoia.services.predictions import PredictedMemory
 
 DEFAULT_LIMIT = 10
@@ -39,11 +42,20 @@ async def predict(call: Call[Nothing, PredictBody]) -> Answer:
         limit=min(body.limit or DEFAULT_LIMIT, MAXIMUM_LIMIT),
         minimum_confidence=FLOOR if body.min_confidence is None else body.min_confidence,
     )
-    predicted = await call.services.predictions.predict(call.scope, request, call.minimum_version)
-    items = [_present(one) for one in predicted.predictions]
-    return Answer(
-        PredictAnswer(predictions=items, count=len(items), context=context, recent_memories=recent), predicted.version
+    service = call.services.predictions
+
+    async def compute(at: datetime) -> Given:
+        predicted = await service.find(call.scope, request, at, call.minimum_version)
+        items = [_present(one) for one in predicted.predictions]
+        answer = PredictAnswer(predictions=items, count=len(items), context=context, recent_memories=recent)
+        shown = [(one.memory.id, one.confidence) for one in predicted.predictions]
+        return Given(msgspec.json.encode(answer), predicted.version, shown, whole=predicted.whole)
+
+    given = await call.services.answers.give(
+        PREDICT, call.scope, request, compute, minimum_version=call.minimum_version
     )
+    service.shown(call.scope, given.shown)
+    return Answer(given.body, given.version)
 
 
 async def predict_by_query(call: Call[PredictQuery, Nothing]) -> Answer:

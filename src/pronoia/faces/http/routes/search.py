@@ -25,9 +25,12 @@ from pronoia.faces.http.schemas.search import (
     TextsAnswer,
     TextsQuery,
 )
-from pronoia.services.recall import SearchRequest
+from pronoia.services.answers import SEARCH, Given
+from pronoia.services.recall import WORDS_ALONE, SearchRequest
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pronoia.services.recall import Hit
 
 MAXIMUM_LIMIT = 1_000
@@ -36,8 +39,24 @@ NO_CATEGORY = "uncategorised"
 
 
 async def search(call: Call[Nothing, SearchBody]) -> Answer:
-    found = await call.services.recall.search(call.scope, to_search_request(call.body), call.minimum_version)
-    return Answer(present_search(found, call.body), found.version)
+    recall, request = call.services.recall, to_search_request(call.body)
+
+    async def compute(at: datetime) -> Given:
+        found = await recall.find(call.scope, request, at, call.minimum_version)
+        body = msgspec.json.encode(present_search(found, call.body))
+        shown = [(hit.memory.id, hit.score) for hit in found.hits]
+        return Given(body, found.version, shown, whole=found.method != WORDS_ALONE)
+
+    given = await call.services.answers.give(
+        SEARCH,
+        call.scope,
+        request,
+        compute,
+        minimum_version=call.minimum_version,
+        timeless=not (request.decay_old_memories or request.explain),
+    )
+    recall.shown(call.scope, request, [memory_id for memory_id, _ in given.shown])
+    return Answer(given.body, given.version)
 
 
 async def search_by_query(call: Call[SearchQuery, Nothing]) -> Answer:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import UNSET
 
 from pronoia.domain.errors import MissingFieldError
@@ -17,7 +19,8 @@ from pronoia.faces.http.schemas.suggest import (
     SuggestionAnswer,
     SuggestionReasoning,
 )
-from pronoia.services.suggest import SuggestRequest
+from pronoia.services.answers import SUGGEST, Given
+from pronoia.services.suggest import SuggestRequest, suggestion_weights
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,20 +50,37 @@ async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
         minimum_confidence=minimum,
         used_ids=tuple(body.used_ids or ()),
     )
-    suggested = await call.services.suggest.suggest(call.scope, request, call.minimum_version)
-    now = call.surroundings.now()
-    reasoned = suggested.weights if body.include_reasoning is not False else None
-    suggestions = [_present(one, reasoned, now) for one in suggested.suggestions]
-    answer = SuggestAnswer(
+    service, reasoned = call.services.suggest, body.include_reasoning is not False
+
+    async def compute(at: datetime) -> Given:
+        found = await service.find(call.scope, request, at, call.minimum_version)
+        suggestions = [_present(one, found.weights if reasoned else None, at) for one in found.suggestions]
+        encoded = msgspec.json.encode(_answer(request, suggestions))
+        shown = [(one.memory.id, one.confidence) for one in found.suggestions]
+        return Given(encoded, found.version, shown, whole=found.whole)
+
+    await service.used(call.scope, request.used_ids, call.minimum_version)
+    given = await call.services.answers.give(
+        SUGGEST,
+        call.scope,
+        (replace(request, used_ids=()), reasoned),
+        compute,
+        minimum_version=call.minimum_version,
+    )
+    withheld = service.shown(call.scope, [memory_id for memory_id, _ in given.shown])
+    return Answer(_answer(request, [], withheld=True) if withheld else given.body, given.version)
+
+
+def _answer(request: SuggestRequest, suggestions: list[SuggestionAnswer], *, withheld: bool = False) -> SuggestAnswer:
+    return SuggestAnswer(
         suggestions=suggestions,
         count=len(suggestions),
-        context=context,
-        weights_used=suggested.weights,
-        min_confidence=minimum,
-        withheld=suggested.withheld,
-        abstained=suggested.silent,
+        context=request.context,
+        weights_used=suggestion_weights(),
+        min_confidence=request.minimum_confidence,
+        withheld=withheld,
+        abstained=not suggestions and not withheld,
     )
-    return Answer(answer, suggested.version)
 
 
 def _present(suggestion: Suggestion, weights: dict[str, float] | None, now: datetime) -> SuggestionAnswer:
