@@ -40,7 +40,8 @@ def rule_tests(objectives: Objectives, runbook: str, burn_summary: Callable[[Obj
         for rate in objectives.burn_rates:
             summaries[alert_of(one), rate.long] = burn_summary(one, rate)
     situations = [_well(objectives), *_burning(objectives), *_others(objectives), *_broken(objectives)]
-    text = "rule_files: [rules.yml]\nevaluation_interval: 10m\ngroup_eval_order: [pronoia-objectives, pronoia-budgets, pronoia-rules]\ntests:\n"
+    text = "rule_files: [rules.yml]\nevaluation_interval: 10m\n"
+    text += "group_eval_order: [pronoia-objectives, pronoia-budgets, pronoia-rules]\ntests:\n"
     return text + "".join(_written(one, summaries, runbook) for one in situations)
 
 
@@ -75,9 +76,9 @@ def _well(objectives: Objectives) -> Situation:
         **_traffic(),
         'circuit_breaker_state{breaker_name="database"}': _still(1),
         'component_health{component="database"}': _still(1),
-        'cache_hits_total{tier="l1"}': _rising(600),
-        'cache_misses_total{tier="l1"}': _rising(200),
-        'cache_bytes{tier="l1"}': _still(1_000_000_000),
+        'cache_hits_total{tier="1"}': _rising(600),
+        'cache_misses_total{tier="1"}': _rising(200),
+        'cache_bytes{tier="1"}': _still(1_000_000_000),
         "db_connections_active": _still(7),
         "db_connections_limit": _still(10),
         "orphaned_relationships": _still(10),
@@ -155,10 +156,10 @@ def _broken(objectives: Objectives) -> list[Situation]:
         f'{SECONDS}_bucket{{{predict},le="+Inf"}}': _rising(100),
         'circuit_breaker_state{breaker_name="database"}': _still(2),
         'component_health{component="database"}': _still(0),
-        'cache_hits_total{tier="l1"}': _rising(200),
-        'cache_misses_total{tier="l1"}': _rising(400),
-        'cache_bytes{tier="l1"}': _still(1 << 30),
-        'cache_bytes{tier="l2"}': _still(1),
+        'cache_hits_total{tier="1"}': _rising(200),
+        'cache_misses_total{tier="1"}': _rising(400),
+        'cache_bytes{tier="1"}': _still(1 << 30),
+        'cache_bytes{tier="2"}': _still(1),
         "db_connections_active": _still(8),
         "db_connections_limit": _still(10),
         "orphaned_relationships": _still(11),
