@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.alerting.alertmanager import Alertmanager
+from pronoia.adapters.alerting.pagerduty import PagerDuty
+from pronoia.adapters.alerting.slack import Slack
 from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from pronoia.adapters.embedding.static import StaticEmbedder
@@ -21,6 +25,7 @@ from pronoia.adapters.postgres.insight_store import PostgresInsightStore, Postgr
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
@@ -48,6 +53,10 @@ from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
 from pronoia.services.maintenance import Maintenance
 from pronoia.services.memories import Memories
+from pronoia.services.monitoring.loops import Loops
+from pronoia.services.monitoring.monitoring import Monitoring
+from pronoia.services.monitoring.parts import parts as parts_of_server
+from pronoia.services.monitoring.readings import Readings
 from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
@@ -67,7 +76,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from pronoia.config import Settings
-    from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
+    from pronoia.ports import AlertReceiver, CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 
@@ -77,6 +86,7 @@ class _Parts:
 
     settings: Settings
     telemetry: Telemetry
+    readings: Readings
     database: Database
     embedder: Embedder
     executor: ThreadPoolExecutor
@@ -92,6 +102,8 @@ class _Parts:
     recall: Recall
     caches: Caches
     answers: Answers
+    loops: Loops
+    monitoring: Monitoring
 
 
 @asynccontextmanager
@@ -103,13 +115,17 @@ async def open_services(
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
     telemetry = telemetry or _telemetry(settings)
+    readings = Readings(telemetry.meter)
+    telemetry = replace(telemetry, meter=readings)
     database = await _open_database(settings, telemetry)
-    parts = _parts(settings, telemetry, database, clock or SystemClock(), prior or shipped_prior())
+    parts = _parts(settings, telemetry, readings, database, clock or SystemClock(), prior or shipped_prior())
     services = _services(parts)
     try:
-        async with _running(*_loops(parts, services)):
-            yield services
+        parts.loops.start(_loops(parts, services))
+        yield services
     finally:
+        await parts.loops.stop()
+        await parts.monitoring.close()
         await parts.uses.flush()
         await parts.learning.save()
         await parts.outcomes.flush()
@@ -121,7 +137,9 @@ async def open_services(
         await telemetry.tracing.close()
 
 
-def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: Clock, prior: Prior) -> _Parts:
+def _parts(
+    settings: Settings, telemetry: Telemetry, readings: Readings, database: Database, clock: Clock, prior: Prior
+) -> _Parts:
     embedder = MeasuredEmbedder(_embedder(settings), telemetry)
     executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
@@ -169,9 +187,11 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
         clock=clock,
         edition=f"{VERSION} {embedder.space} {settings.time_zone}",
     )
+    loops = Loops()
     return _Parts(
         settings,
         telemetry,
+        readings,
         database,
         embedder,
         executor,
@@ -187,6 +207,8 @@ def _parts(settings: Settings, telemetry: Telemetry, database: Database, clock: 
         recall,
         caches,
         answers,
+        loops,
+        _monitoring(settings, database, embedder, caches, readings, loops, clock),
     )
 
 
@@ -250,7 +272,8 @@ def _services(parts: _Parts) -> Services:
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
-        health=Health(database=parts.database, clock=clock),
+        health=Health(database=parts.database, readings=parts.readings, clock=clock),
+        monitoring=parts.monitoring,
         answers=parts.answers,
         caches=parts.caches,
     )
@@ -277,6 +300,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         meter=parts.telemetry.meter,
     )
     loops: list[Coroutine[None, None, None]] = [
+        parts.monitoring.watch.run(),
         ProcessWatch(parts.telemetry.meter).run(),
         gauges.run(),
         parts.uses.run(),
@@ -307,16 +331,41 @@ def _schedule(parts: _Parts, services: Services) -> Schedule:
     )
 
 
-@asynccontextmanager
-async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
-    """Run loops beside what is done meanwhile."""
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+def _monitoring(
+    settings: Settings,
+    database: Database,
+    embedder: Embedder,
+    caches: Caches,
+    readings: Readings,
+    loops: Loops,
+    clock: Clock,
+) -> Monitoring:
+    return Monitoring(
+        store=PostgresMonitoringStore(database),
+        parts=parts_of_server(
+            database=database,
+            embedder=embedder,
+            caches=caches,
+            readings=readings,
+            loops=loops,
+            data=Path(settings.data),
+        ),
+        receivers=_receivers(settings, clock),
+        readings=readings,
+        clock=clock,
+        pause_seconds=settings.alert_seconds,
+    )
+
+
+def _receivers(settings: Settings, clock: Clock) -> list[AlertReceiver]:
+    receivers: list[AlertReceiver] = []
+    if settings.alertmanager_url:
+        receivers.append(Alertmanager(settings.alertmanager_url, clock))
+    if settings.pagerduty_routing_key:
+        receivers.append(PagerDuty(settings.pagerduty_url, settings.pagerduty_routing_key, socket.gethostname()))
+    if settings.slack_webhook_url:
+        receivers.append(Slack(settings.slack_webhook_url))
+    return receivers
 
 
 def create() -> ASGIApp:
@@ -328,7 +377,8 @@ def create() -> ASGIApp:
     @asynccontextmanager
     async def open_application() -> AsyncGenerator[ASGIApp]:
         async with open_services(settings, telemetry=telemetry) as services:
-            yield create_http_app(services, settings, telemetry=telemetry)
+            levels = services.monitoring.levels
+            yield create_http_app(services, settings, telemetry=telemetry, observers=[levels.observe])
 
     return Lifespan(open_application)
 

@@ -23,6 +23,7 @@ from pronoia.faces.http.routes import (
     maintenance,
     memories,
     metrics,
+    monitoring,
     predict,
     relationships,
     search,
@@ -54,6 +55,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *relationships.OPERATIONS,
     *maintenance.OPERATIONS,
     *metrics.OPERATIONS,
+    *monitoring.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
