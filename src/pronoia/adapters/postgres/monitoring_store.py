@@ -46,13 +46,16 @@ class PostgresMonitoringStore:
     async def report(self, process: UUID, gauges: Sequence[Gauge]) -> None:
         """Replace what a process reported before."""
         async with self._database.writing(None) as connection:
-            await connection.execute(QUERIES["report_process"], process, _json(gauges))
+            await connection.execute(
+                QUERIES["report_process"], process, _json([(one.family, one.labels, one.value) for one in gauges])
+            )
 
     async def reports(self, seconds: float) -> list[list[Gauge]]:
         """Give the reports of the processes that reported within some seconds."""
         async with self._database.writing(None) as connection:
             rows = await connection.fetch(QUERIES["read_reports"], seconds)
-        return [msgspec.json.decode(row["gauges"], type=list[Gauge]) for row in rows]
+        reports = [msgspec.json.decode(row["gauges"], type=list[tuple[str, dict[str, str], float]]) for row in rows]
+        return [[Gauge(*gauge) for gauge in report] for report in reports]
 
     async def lead(self, process: UUID, seconds: float) -> bool:
         """Say whether a process is the one that may act for all, for some seconds from now."""
