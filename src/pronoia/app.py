@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,12 @@ from pronoia.adapters.alerting.alertmanager import Alertmanager
 from pronoia.adapters.alerting.pagerduty import PagerDuty
 from pronoia.adapters.alerting.slack import Slack
 from pronoia.adapters.cache.local import LocalTier
-from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
+from pronoia.adapters.compute import ComputeExecutor
+from pronoia.adapters.embedding.openai_compatible import (
+    CONCURRENT_REQUESTS,
+    QUEUED_REQUESTS,
+    OpenAICompatibleEmbedder,
+)
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
@@ -23,6 +27,7 @@ from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
@@ -30,6 +35,7 @@ from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.process_memory import allowed_bytes, resident_bytes
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
 from pronoia.adapters.telemetry.logs import configure_logs
 from pronoia.adapters.telemetry.opening import open_telemetry
@@ -38,9 +44,13 @@ from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.faces.http.routes.health import VERSION
+from pronoia.faces.http.routes.maintenance import give_suggestions
+from pronoia.memory.excerpts import Excerpts
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
+from pronoia.resilience import policies
 from pronoia.resilience.clock import SystemClock
+from pronoia.resilience.concurrency import LimitPolicy
 from pronoia.services.analysis import Analysis
 from pronoia.services.answers import Answers
 from pronoia.services.background import Background
@@ -62,8 +72,11 @@ from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
 from pronoia.services.query_vectors import QueryVectors
 from pronoia.services.ranking_weights import RankingWeights
+from pronoia.services.rate_limiter import STORE_SECONDS, RateLimiter
+from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
+from pronoia.services.resilience import POOL, Resilience
 from pronoia.services.schedule import Job, Schedule
 from pronoia.services.services import Services
 from pronoia.services.suggest import Suggest
@@ -75,9 +88,19 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp
 
+    from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
+    from pronoia.domain.identifiers import Scope
     from pronoia.ports import AlertReceiver, CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
+
+LIMIT_CONNECTIONS = 2
+
+
+COMPUTE_THREADS = 5
+COMPUTE_QUEUE = 20
+RESERVED_SHARE = 10
+"""One connection in so many is kept for health and authentication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +110,14 @@ class _Parts:
     settings: Settings
     telemetry: Telemetry
     readings: Readings
+    resilience: Resilience
     database: Database
     embedder: Embedder
-    executor: ThreadPoolExecutor
+    executor: ComputeExecutor
     clock: Clock
     store: PostgresMemoryStore
     residents: Residents
+    excerpts: Excerpts
     changes: Changes
     insight_store: PostgresInsightStore
     outcomes: Outcomes
@@ -104,6 +129,8 @@ class _Parts:
     answers: Answers
     loops: Loops
     monitoring: Monitoring
+    limit_store: PostgresLimitStore | RedisLimitStore
+    meter: Meter
 
 
 @asynccontextmanager
@@ -114,11 +141,13 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    telemetry = telemetry or _telemetry(settings)
+    telemetry, clock = telemetry or _telemetry(settings), clock or SystemClock()
     readings = Readings(telemetry.meter)
     telemetry = replace(telemetry, meter=readings)
-    database = await _open_database(settings, telemetry)
-    parts = _parts(settings, telemetry, readings, database, clock or SystemClock(), prior or shipped_prior())
+    resilience = _resilience(settings, clock, telemetry.meter)
+    database = await _open_database(settings, telemetry, resilience, connections=settings.database_connections)
+    limit_store = await _open_limit_store(settings, telemetry, resilience)
+    parts = _parts(settings, telemetry, readings, resilience, database, limit_store, clock, prior or shipped_prior())
     services = _services(parts)
     try:
         parts.loops.start(_loops(parts, services))
@@ -133,15 +162,25 @@ async def open_services(
         await parts.caches.close()
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
+        await parts.limit_store.close()
         await parts.database.close()
         await telemetry.tracing.close()
 
 
 def _parts(
-    settings: Settings, telemetry: Telemetry, readings: Readings, database: Database, clock: Clock, prior: Prior
+    settings: Settings,
+    telemetry: Telemetry,
+    readings: Readings,
+    resilience: Resilience,
+    database: Database,
+    limit_store: PostgresLimitStore | RedisLimitStore,
+    clock: Clock,
+    prior: Prior,
 ) -> _Parts:
-    embedder = MeasuredEmbedder(_embedder(settings), telemetry)
-    executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
+    embedder = MeasuredEmbedder(_embedder(settings, resilience), telemetry)
+    executor = ComputeExecutor(
+        concurrent=COMPUTE_THREADS, queue=COMPUTE_QUEUE, rejected=partial(resilience.rejected, "compute")
+    )
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     meter = telemetry.meter
     residents = _residents(settings, store, meter, embedder)
@@ -192,12 +231,14 @@ def _parts(
         settings,
         telemetry,
         readings,
+        resilience,
         database,
         embedder,
         executor,
         clock,
         store,
         residents,
+        Excerpts(store, space=embedder.space, dimensions=embedder.dimensions),
         changes,
         insight_store,
         outcomes,
@@ -209,20 +250,26 @@ def _parts(
         answers,
         loops,
         _monitoring(settings, database, embedder, caches, readings, loops, clock),
+        limit_store,
+        meter,
     )
 
 
 def _services(parts: _Parts) -> Services:
     settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    excerpts = parts.excerpts
     meter = parts.telemetry.meter
     insights = Insights(
         store=parts.insight_store,
         residents=residents,
+        excerpts=excerpts,
         clock=clock,
         executor=parts.executor,
         zone=zone_of(settings.time_zone),
     )
-    relationships = Relationships(store=parts.store, residents=residents, changes=changes, clock=clock)
+    relationships = Relationships(
+        store=parts.store, residents=residents, excerpts=excerpts, changes=changes, clock=clock
+    )
     return Services(
         memories=Memories(
             store=parts.store,
@@ -242,6 +289,7 @@ def _services(parts: _Parts) -> Services:
         predictions=Predictions(
             recall=parts.recall,
             residents=residents,
+            excerpts=excerpts,
             learning=parts.learning,
             outcomes=parts.outcomes,
             clock=clock,
@@ -253,6 +301,7 @@ def _services(parts: _Parts) -> Services:
             residents=residents,
             uses=parts.uses,
             outcomes=parts.outcomes,
+            ranking_weights=parts.ranking_weights,
             clock=clock,
             meter=meter,
             draw=SystemRandom().random,
@@ -266,14 +315,17 @@ def _services(parts: _Parts) -> Services:
         maintenance=Maintenance(
             store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
             residents=residents,
+            excerpts=excerpts,
             changes=changes,
             clock=clock,
             meter=meter,
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
-        health=Health(database=parts.database, readings=parts.readings, clock=clock),
+        health=Health(database=parts.database, resilience=parts.resilience, clock=clock),
         monitoring=parts.monitoring,
+        limits=_rate_limits(parts),
+        resilience=parts.resilience,
         answers=parts.answers,
         caches=parts.caches,
     )
@@ -301,6 +353,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
     )
     loops: list[Coroutine[None, None, None]] = [
         parts.monitoring.watch.run(),
+        parts.resilience.run(),
         ProcessWatch(parts.telemetry.meter).run(),
         gauges.run(),
         parts.uses.run(),
@@ -314,20 +367,19 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         parts.ranking_weights.count(),
         parts.caches.run(),
     ]
+    if isinstance(parts.limit_store, PostgresLimitStore):
+        loops.append(parts.limit_store.run())
     if parts.settings.learning_schedule:
         loops.append(_schedule(parts, services).run())
     return loops
 
 
 def _schedule(parts: _Parts, services: Services) -> Schedule:
-    jobs = [
-        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=parts.settings.learning_auto_apply)),
-        Job("metrics", 86_400.0, services.insights.keep_measures),
-    ]
-    if parts.settings.learning_auto_apply:
-        jobs.append(Job("maintenance", 21_600.0, services.maintenance.mend))
     return Schedule(
-        store=PostgresScheduleStore(parts.database), insights=parts.insight_store, jobs=jobs, clock=parts.clock.now
+        store=PostgresScheduleStore(parts.database),
+        insights=parts.insight_store,
+        jobs=scheduled_jobs(parts.settings, services),
+        clock=parts.clock.now,
     )
 
 
@@ -368,6 +420,21 @@ def _receivers(settings: Settings, clock: Clock) -> list[AlertReceiver]:
     return receivers
 
 
+def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
+    """Give what is done for users by the clock. Only learning_auto_apply lets it change their memory."""
+
+    async def maintain(scope: Scope) -> None:
+        if settings.learning_auto_apply:
+            await services.maintenance.mend(scope)
+        await give_suggestions(services, scope)
+
+    return [
+        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, services.insights.keep_measures),
+        Job("maintenance", 21_600.0, maintain),
+    ]
+
+
 def create() -> ASGIApp:
     """Make the server's application from the environment; each worker process calls it once."""
     settings = read_settings()
@@ -387,14 +454,66 @@ def _telemetry(settings: Settings) -> Telemetry:
     return open_telemetry(metrics_folder=settings.metrics_folder, traces_url=settings.traces_url, version=VERSION)
 
 
-async def _open_database(settings: Settings, telemetry: Telemetry) -> Database:
+def _resilience(settings: Settings, clock: Clock, meter: Meter) -> Resilience:
+    allowed = settings.memory_limit_bytes or allowed_bytes()
+    return Resilience(
+        clock=clock,
+        meter=meter,
+        high=settings.degradation_high_load_threshold,
+        critical=settings.degradation_critical_load_threshold,
+        limit=LimitPolicy(maximum=settings.maximum_concurrency),
+        memory=lambda: resident_bytes() / allowed,
+    )
+
+
+async def _open_database(
+    settings: Settings, telemetry: Telemetry, resilience: Resilience, *, connections: int, name: str = POOL
+) -> Database:
+    timeout = settings.database_timeout_seconds
     return await Database.open(
         settings.database_url,
-        connections=settings.database_connections,
-        timeout_seconds=settings.database_timeout_seconds,
+        connections=connections,
+        timeout_seconds=timeout,
         pooler=settings.database_pooler,
         telemetry=telemetry,
+        breaker=resilience.breaker(name, policies.DATABASE),
+        bulkhead=resilience.bulkhead(
+            name,
+            concurrent=connections,
+            queue=settings.database_queue,
+            longest_wait_seconds=timeout,
+            reserved=max(connections // RESERVED_SHARE, 1),
+        ),
     )
+
+
+async def _open_limit_store(
+    settings: Settings, telemetry: Telemetry, resilience: Resilience
+) -> PostgresLimitStore | RedisLimitStore:
+    """Open what limits are shared in; on PostgreSQL with connections of its own, for none of ours to wait for."""
+    if settings.cache_url:
+        # Its package is an extra.
+        from pronoia.adapters.redis.limit_store import RedisLimitStore  # noqa: PLC0415
+
+        return RedisLimitStore(settings.cache_url, timeout_seconds=STORE_SECONDS)
+    return PostgresLimitStore(
+        await _open_database(settings, telemetry, resilience, connections=LIMIT_CONNECTIONS, name="limits")
+    )
+
+
+def _rate_limits(parts: _Parts) -> RateLimits:
+    settings = parts.settings
+    limits = Limits(
+        instance=settings.global_rate_limit,
+        organisation=settings.organisation_rate_limit,
+        user=settings.user_rate_limit,
+        expensive=settings.expensive_rate_limit,
+        learning=settings.learning_rate_limit,
+        address=settings.anonymous_rate_limit,
+        burst=settings.burst_limit,
+    )
+    limiter = RateLimiter(store=parts.limit_store, clock=parts.clock, meter=parts.meter, load=parts.resilience.load)
+    return RateLimits(limiter=limiter, limits=limits if settings.rate_limit_enabled else NO_LIMITS)
 
 
 def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:
@@ -460,13 +579,19 @@ def _ranking_weights(
     )
 
 
-def _embedder(settings: Settings) -> Embedder:
+def _embedder(settings: Settings, resilience: Resilience) -> Embedder:
     if not settings.embedding_url:
         return StaticEmbedder()
+    timeout = settings.embedding_timeout_seconds
     return OpenAICompatibleEmbedder(
         url=settings.embedding_url,
         model=settings.embedding_model,
         key=settings.embedding_key,
         dimensions=settings.embedding_dimensions,
-        timeout_seconds=settings.embedding_timeout_seconds,
+        timeout_seconds=timeout,
+        breaker=resilience.breaker("embedding", policies.EMBEDDING),
+        bulkhead=resilience.bulkhead(
+            "embedding", concurrent=CONCURRENT_REQUESTS, queue=QUEUED_REQUESTS, longest_wait_seconds=timeout
+        ),
+        retried=partial(resilience.retried, "embedding"),
     )

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
 import pytest
 from recallbricks import RecallBricks
 
-from conftest import administer, running_server
 from pronoia.adapters.postgres.monitoring_store import _needed_tables
+from pronoia.domain.records import Permission
 
 MONITORING = "/api/v1/monitoring"
 PARTS = {"database", "embedding", "cache", "breakers", "resources", "learning_system", "memory_graph"}
@@ -26,21 +24,6 @@ FAR = {"X-Forwarded-For": "203.0.113.9"}
 def admin(server):
     with httpx2.Client(base_url=server.url, headers={"X-API-Key": server.key}, timeout=30) as http:
         yield http
-
-
-@contextmanager
-def away(database_url):
-    """Let nobody into the database, and put out who is in it."""
-    name = urlsplit(database_url).path.lstrip("/")
-    administer(
-        database_url.replace(name, "postgres"),
-        f"alter database {name} allow_connections false",
-        f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",
-    )
-    try:
-        yield
-    finally:
-        administer(database_url.replace(name, "postgres"), f"alter database {name} allow_connections true")
 
 
 def test_every_part_says_how_it_fares(admin):
@@ -107,10 +90,10 @@ def test_the_flat_figures_are_shares_beside_their_targets(admin):
 
 
 @pytest.mark.parametrize("path", ["/health", "/sla", "/components/database"])
-def test_details_need_the_scope_admin(server, anonymous, refused, path):
+def test_details_need_the_scope_admin(server, anonymous, refused, make_key, path):
     refused(anonymous.get(MONITORING + path), 401, "MISSING_API_KEY")
-    limited = _key(server, "read")
-    refused(anonymous.get(MONITORING + path, headers={"X-API-Key": limited}), 403, "FORBIDDEN")
+    key = make_key(server.database_url, Permission.READ)
+    refused(anonymous.get(MONITORING + path, headers={"X-API-Key": key}), 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/sla"])
@@ -130,29 +113,8 @@ def test_the_tables_are_all_there(admin):
     assert set(found["tables"]) == set(_needed_tables()) >= {"memories", "relationships", "service_levels", "alerts"}
 
 
-def _key(server, permission):
-    import asyncio
-
-    from pronoia.adapters.postgres.key_store import PostgresKeyStore
-    from pronoia.adapters.postgres.transactions import Database
-    from pronoia.domain.identifiers import DEFAULT_ORGANISATION
-    from pronoia.domain.records import Permission, Plan
-    from pronoia.resilience.clock import SystemClock
-    from pronoia.services.keys import Keys
-
-    async def make():
-        database = await Database.open(server.database_url, connections=2, timeout_seconds=10)
-        _, secret = await Keys(store=PostgresKeyStore(database), clock=SystemClock()).create(
-            user_id="ada", plan=Plan.FREE, permissions=[Permission(permission)], organisation_id=DEFAULT_ORGANISATION
-        )
-        await database.close()
-        return secret
-
-    return asyncio.run(make())
-
-
-def test_a_fresh_server_has_no_data_and_says_so(database_url):
-    with running_server(database_url) as fresh, httpx2.Client(base_url=fresh.url, timeout=30) as http:
+def test_a_fresh_server_has_no_data_and_says_so(database_url, serve):
+    with serve(database_url) as fresh, httpx2.Client(base_url=fresh.url, timeout=30) as http:
         figures = http.get("/sla").json()
         assert figures["status"] == "no_data"
         assert (figures["availability"], figures["errorRate"], figures["p95"], figures["totalRequests"]) == (
@@ -190,7 +152,9 @@ def inbox():
         http.shutdown()
 
 
-def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_outage_afterwards(database_url, inbox):
+def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_outage_afterwards(
+    database_url, serve, shut_out, inbox
+):
     url, messages = inbox
     settings = {
         "PRONOIA_SLACK_WEBHOOK_URL": url,
@@ -198,11 +162,11 @@ def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_out
         "PRONOIA_DATABASE_TIMEOUT_SECONDS": "2",
     }
     with (
-        running_server(database_url, **settings) as served,
+        serve(database_url, **settings) as served,
         httpx2.Client(base_url=served.url, headers={"X-API-Key": served.key}, timeout=30) as http,
     ):
         assert http.get("/health/ready").json()["status"] == "ready"
-        with away(database_url):
+        with shut_out(database_url):
             for path in (MONITORING + "/ready", "/health/ready"):
                 assert http.get(path).status_code == 503, path
             for path in (MONITORING + "/live", MONITORING + "/health/simple", "/health", "/health/live"):

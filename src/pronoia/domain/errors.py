@@ -60,6 +60,12 @@ class IdempotencyConflictError(PronoiaError):
     code = "IDEMPOTENCY_CONFLICT"
 
 
+class RateLimitedError(PronoiaError):
+    """A budget is spent. `details` holds `limiter`, `limit`, `remaining` and `retryAfter` in whole seconds."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+
 class PayloadTooLargeError(PronoiaError):
     code = "PAYLOAD_TOO_LARGE"
 
@@ -70,8 +76,32 @@ class UnavailableError(PronoiaError):
     code = "SERVICE_UNAVAILABLE"
 
 
+class OverloadedError(UnavailableError):
+    """There is more to do than can be done; nothing was begun."""
+
+    code = "OVERLOADED"
+
+
+class FeatureDegradedError(UnavailableError):
+    """Switched off until the server has less to do. `details` names the `feature`."""
+
+    code = "FEATURE_DEGRADED"
+
+
 class StoreUnavailableError(UnavailableError):
     code = "DATABASE_CONNECTION_FAILED"
+
+
+class StoreOverloadedError(StoreUnavailableError):
+    """Too many wait for the database."""
+
+    code = "OVERLOADED"
+
+
+class StoreCircuitOpenError(StoreUnavailableError):
+    """The database failed repeatedly, and is left alone for a while."""
+
+    code = "CIRCUIT_BREAKER_OPEN"
 
 
 class EmbeddingUnavailableError(UnavailableError):

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pronoia.services.monitoring.monitoring import Monitoring
     from pronoia.services.predictions import Predictions
     from pronoia.services.ranking_weights import RankingWeights
+    from pronoia.services.rate_limits import RateLimits
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
+    from pronoia.services.resilience import Resilience
     from pronoia.services.suggest import Suggest
 
 
@@ -36,7 +38,9 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    limits: RateLimits
     answers: Answers
     caches: Caches
     health: Health
     monitoring: Monitoring
+    resilience: Resilience

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 async def admit_operator(call: Call[Any, Any]) -> None:
     """Let in private networks; elsewhere admin keys, or everybody if the operator says so."""
     if not call.surroundings.settings.metrics_public and not is_near(call.peer, call.headers):
-        await admission.authenticate(call.headers, call.services.keys, Permission.ADMIN)
+        admission.check_permission(await call.authenticate(), Permission.ADMIN)

@@ -8,6 +8,7 @@ from pronoia.domain.records import Permission
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
 from pronoia.faces.http.operators import admit_operator
 from pronoia.faces.http.schemas.metrics import MetricsAnswer
+from pronoia.services.rate_limits import Budget
 
 PROMETHEUS_TEXT = "text/plain; version=0.0.4"
 
@@ -33,7 +34,12 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     _metrics,
     replace(_metrics, path="/health/metrics"),
     replace(
-        _metrics, path="/api/v1/monitoring/metrics", handle=admin_metrics, permission=Permission.ADMIN, of_user=False
+        _metrics,
+        path="/api/v1/monitoring/metrics",
+        handle=admin_metrics,
+        permission=Permission.ADMIN,
+        of_user=False,
+        budget=Budget.FREE,
     ),
     Operation(
         "GET",
@@ -45,5 +51,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         Nothing,
         of_user=False,
+        budget=Budget.FREE,
     ),
 )
