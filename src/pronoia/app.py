@@ -170,6 +170,7 @@ async def open_services(
 def _parts(
     settings: Settings,
     telemetry: Telemetry,
+    readings: Readings,
     resilience: Resilience,
     readings: Readings,
     database: Database,

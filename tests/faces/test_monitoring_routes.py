@@ -6,9 +6,7 @@ import asyncio
 import json
 import queue
 import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
@@ -114,10 +112,10 @@ def test_the_flat_figures_are_shares_beside_their_targets(admin):
 
 
 @pytest.mark.parametrize("path", ["/health", "/sla", "/components/database"])
-def test_details_need_the_scope_admin(server, anonymous, refused, path):
+def test_details_need_the_scope_admin(server, anonymous, refused, make_key, path):
     refused(anonymous.get(MONITORING + path), 401, "MISSING_API_KEY")
-    limited = _key(server, "read")
-    refused(anonymous.get(MONITORING + path, headers={"X-API-Key": limited}), 403, "FORBIDDEN")
+    key = make_key(server.database_url, Permission.READ)
+    refused(anonymous.get(MONITORING + path, headers={"X-API-Key": key}), 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/sla"])
@@ -188,7 +186,9 @@ def inbox():
         http.shutdown()
 
 
-def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_outage_afterwards(database_url, inbox):
+def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_outage_afterwards(
+    database_url, serve, shut_out, inbox
+):
     url, messages = inbox
     settings = {
         "PRONOIA_SLACK_WEBHOOK_URL": url,
@@ -196,11 +196,11 @@ def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_out
         "PRONOIA_DATABASE_TIMEOUT_SECONDS": "2",
     }
     with (
-        running_server(database_url, **settings) as served,
+        serve(database_url, **settings) as served,
         httpx2.Client(base_url=served.url, headers={"X-API-Key": served.key}, timeout=30) as http,
     ):
         assert http.get("/health/ready").json()["status"] == "ready"
-        with away(database_url):
+        with shut_out(database_url):
             for path in (MONITORING + "/ready", "/health/ready"):
                 assert http.get(path).status_code == 503, path
             for path in (MONITORING + "/live", MONITORING + "/health/simple", "/health", "/health/live"):

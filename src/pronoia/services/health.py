@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pronoia.domain.errors import StoreUnavailableError
-from pronoia.services.monitoring.readings import BREAKER, BREAKER_FAILURES
+from pronoia.resilience.breaker import State
+from pronoia.services.resilience import POOL
 
 if TYPE_CHECKING:
     from pronoia.ports import Clock
-    from pronoia.services.monitoring.readings import Readings
+    from pronoia.services.resilience import Resilience
 
 LONGEST_WAIT_SECONDS = 2.0
 """Whoever asks whether to send requests here waits no longer than that, whatever the database does."""
-STATES = {0.0: "CLOSED", 1.0: "HALF_OPEN", 2.0: "OPEN"}
-OPEN = STATES[2.0]
-DATABASE = "database"
 
 
 class Probe(Protocol):
@@ -31,9 +29,9 @@ class Readiness:
     latency_ms: float
     error: str | None
     """Why the database did not answer."""
-    breaker: str
+    breaker: State
     breaker_failures: int
-    """Since the process began."""
+    """In a row, as far as they count."""
 
     @property
     def ready(self) -> bool:
@@ -42,7 +40,7 @@ class Readiness:
     @property
     def reason(self) -> str | None:
         """Say why requests cannot be served."""
-        if self.error is None and self.breaker == OPEN:
+        if self.error is None and self.breaker is State.OPEN:
             return "The database failed repeatedly and is left alone for a while."
         return self.error
 
@@ -50,9 +48,9 @@ class Readiness:
 class Health:
     """Asks the database; the process itself is healthy if it can answer at all."""
 
-    def __init__(self, *, database: Probe, readings: Readings, clock: Clock) -> None:
+    def __init__(self, *, database: Probe, resilience: Resilience, clock: Clock) -> None:
         self._database = database
-        self._readings = readings
+        self._resilience = resilience
         self._clock = clock
 
     async def check(self) -> Readiness:
@@ -66,10 +64,10 @@ class Health:
             error = failure.message
         except TimeoutError:
             error = f"The database did not answer within {LONGEST_WAIT_SECONDS:g} s."
-        state = self._readings.by(BREAKER, "breaker_name").get(DATABASE, 0.0)
+        (breaker,) = (one for one in self._resilience.breakers() if one.name == POOL)
         return Readiness(
             latency_ms=round(1000 * (self._clock.monotonic() - started), 2),
             error=error,
-            breaker=STATES[state],
-            breaker_failures=self._readings.total(BREAKER_FAILURES, breaker_name=DATABASE),
+            breaker=breaker.state,
+            breaker_failures=breaker.failures,
         )

@@ -14,7 +14,7 @@ SHED = "requests_shed_total"
 CACHE_HITS, CACHE_MISSES = "cache_hits_total", "cache_misses_total"
 CACHE_FAILURES = "cache_failures_total"
 PATTERNS, ADJUSTMENTS = "temporal_patterns_detected_total", "user_weight_adjustments_total"
-BREAKER, BREAKER_FAILURES = "circuit_breaker_state", "circuit_breaker_failures_total"
+BREAKER = "circuit_breaker_state"
 HEALTH = "component_health"
 CACHE_BYTES = "cache_bytes"
 CONNECTIONS, CONNECTIONS_LIMIT = "db_connections_active", "db_connections_limit"
@@ -23,7 +23,7 @@ RELATIONSHIPS = "relationships_total"
 MEMORY, LOOP_LAG = "process_resident_memory_bytes", "event_loop_lag_seconds"
 LEVEL = "degradation_level"
 
-COUNTERS = frozenset({SHED, CACHE_HITS, CACHE_MISSES, CACHE_FAILURES, PATTERNS, ADJUSTMENTS, BREAKER_FAILURES})
+COUNTERS = frozenset({SHED, CACHE_HITS, CACHE_MISSES, CACHE_FAILURES, PATTERNS, ADJUSTMENTS})
 REPORTED = frozenset({BREAKER, HEALTH, CACHE_BYTES, CONNECTIONS, CONNECTIONS_LIMIT, ORPHANS, METRIC_ROWS})
 GAUGES = REPORTED | {MEMORY, LOOP_LAG, LEVEL, RELATIONSHIPS}
 

@@ -67,7 +67,7 @@ async def readiness(call: Call[Nothing, Nothing]) -> Answer:
         version=VERSION,
         checks=Checks(
             database=check,
-            circuit_breaker=CircuitBreakerCheck(found.breaker, found.breaker_failures),
+            circuit_breaker=CircuitBreakerCheck(found.breaker.name, found.breaker_failures),
             overall=found.ready,
         ),
     )

@@ -30,6 +30,7 @@ from pronoia.faces.http.schemas.monitoring import (
     TablesAnswer,
 )
 from pronoia.services.monitoring.components import Status
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from pronoia.domain.alerts import Alert
@@ -205,6 +206,7 @@ _health = Operation(
     Nothing,
     Nothing,
     of_user=False,
+    budget=Budget.FREE,
 )
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -226,6 +228,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         PeriodQuery,
         Nothing,
         of_user=False,
+        budget=Budget.FREE,
     ),
     Operation("GET", "/sla", "Say whether the promises were kept.", sla, SlaAnswer, None, DayQuery, Nothing),
     Operation("GET", "/alerts", "List the newest alerts and events.", alerts, AlertsAnswer, None, AlertsQuery, Nothing),

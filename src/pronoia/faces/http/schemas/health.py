@@ -47,7 +47,7 @@ class DatabaseCheck(Struct):
 
 
 class CircuitBreakerCheck(Struct):
-    """Of the database. Failures are those since the process began."""
+    """Of the database. Failures are those in a row, as far as they count."""
 
     state: str
     failures: int
