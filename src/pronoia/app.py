@@ -170,7 +170,6 @@ async def open_services(
 def _parts(
     settings: Settings,
     telemetry: Telemetry,
-    readings: Readings,
     resilience: Resilience,
     readings: Readings,
     database: Database,
@@ -324,7 +323,7 @@ def _services(parts: _Parts) -> Services:
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         limits=_rate_limits(parts),
-        health=Health(database=parts.database, readings=parts.readings, clock=clock),
+        health=Health(database=parts.database, resilience=parts.resilience, clock=clock),
         resilience=parts.resilience,
         monitoring=parts.monitoring,
         answers=parts.answers,

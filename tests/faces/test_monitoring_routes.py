@@ -6,14 +6,16 @@ import asyncio
 import json
 import queue
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
 import pytest
 from recallbricks import RecallBricks
 
-from conftest import administer, running_server
+from database_administration import administer
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.monitoring_store import _needed_tables
 from pronoia.adapters.postgres.transactions import Database
@@ -112,10 +114,10 @@ def test_the_flat_figures_are_shares_beside_their_targets(admin):
 
 
 @pytest.mark.parametrize("path", ["/health", "/sla", "/components/database"])
-def test_details_need_the_scope_admin(server, anonymous, refused, make_key, path):
+def test_details_need_the_scope_admin(server, anonymous, refused, path):
     refused(anonymous.get(MONITORING + path), 401, "MISSING_API_KEY")
-    key = make_key(server.database_url, Permission.READ)
-    refused(anonymous.get(MONITORING + path, headers={"X-API-Key": key}), 403, "FORBIDDEN")
+    limited = _key(server, "read")
+    refused(anonymous.get(MONITORING + path, headers={"X-API-Key": limited}), 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/sla"])
@@ -147,8 +149,8 @@ def _key(server, permission):
     return asyncio.run(make())
 
 
-def test_a_fresh_server_has_no_data_and_says_so(database_url):
-    with running_server(database_url) as fresh, httpx2.Client(base_url=fresh.url, timeout=30) as http:
+def test_a_fresh_server_has_no_data_and_says_so(serve, database_url):
+    with serve(database_url) as fresh, httpx2.Client(base_url=fresh.url, timeout=30) as http:
         figures = http.get("/sla").json()
         assert figures["status"] == "no_data"
         assert (figures["availability"], figures["errorRate"], figures["p95"], figures["totalRequests"]) == (
@@ -187,7 +189,7 @@ def inbox():
 
 
 def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_outage_afterwards(
-    database_url, serve, shut_out, inbox
+    serve, database_url, inbox
 ):
     url, messages = inbox
     settings = {
@@ -200,7 +202,7 @@ def test_without_its_database_the_server_lives_is_not_ready_and_tells_of_the_out
         httpx2.Client(base_url=served.url, headers={"X-API-Key": served.key}, timeout=30) as http,
     ):
         assert http.get("/health/ready").json()["status"] == "ready"
-        with shut_out(database_url):
+        with away(database_url):
             for path in (MONITORING + "/ready", "/health/ready"):
                 assert http.get(path).status_code == 503, path
             for path in (MONITORING + "/live", MONITORING + "/health/simple", "/health", "/health/live"):
