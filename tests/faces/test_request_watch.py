@@ -12,7 +12,7 @@ from calm import NO_RATE_LIMITS, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
-from pronoia.domain.errors import InvalidCredentialError
+from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.faces.http.application import create_http_app
 from pronoia.testing.meter import RecordingMeter, series
 
@@ -21,7 +21,9 @@ class NoKeys:
     def knows(self, _):
         return False
 
-    async def authenticate(self, _):
+    async def authenticate(self, text):
+        if text is None:
+            raise MissingCredentialError("A key is needed.")
         raise InvalidCredentialError("Unknown key.")
 
 
