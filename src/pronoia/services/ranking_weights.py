@@ -15,6 +15,7 @@ from pronoia.domain.identifiers import new_id
 from pronoia.learning.ranking_learner import RankingLearner
 from pronoia.ports import RankingExample, RankingState
 from pronoia.recall.signals import SIGNALS
+from pronoia.resilience.deadline import without_deadline
 from pronoia.services.ranking_examples import by_query, to_outcome
 from pronoia.services.recent_searches import RecentSearches
 
@@ -128,7 +129,7 @@ class RankingWeights:
         now = self._clock.monotonic()
         if now - served.read_at >= REFRESH_SECONDS:
             served.read_at = now
-            task = asyncio.create_task(self._read(scope))
+            task = asyncio.create_task(self._read(scope), context=without_deadline())
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         return served.weights

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
+    from pronoia.services.resilience import Resilience
     from pronoia.services.suggest import Suggest
 
 
@@ -38,3 +39,4 @@ class Services:
     answers: Answers
     caches: Caches
     health: Health
+    resilience: Resilience

@@ -12,6 +12,7 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 
 from pronoia.domain.errors import InvalidInputError, PronoiaError
+from pronoia.faces.http.entrances import Entrances
 from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError, error_answer
 from pronoia.faces.http.middleware import Boundary
 from pronoia.faces.http.operation import Surroundings, route
@@ -84,7 +85,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, settings, RequestWatch(telemetry, observers))
+    return Boundary(app, settings, RequestWatch(telemetry, observers), Entrances(operations), services.resilience)
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:

@@ -10,10 +10,11 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
-from pronoia.domain.errors import NotFoundError
+from pronoia.domain.errors import FeatureDegradedError, NotFoundError
 from pronoia.faces.http import admission
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
 from pronoia.faces.http.watch import exchange_of
+from pronoia.resilience.admission import Importance
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import ApiKey, Idempotency, Permission
     from pronoia.ports import Telemetry
+    from pronoia.services.features import Feature
+    from pronoia.services.resilience import Resilience
     from pronoia.services.services import Services
+
+
+DEGRADED_RETRY_SECONDS = 5
 
 
 class Nothing(msgspec.Struct):
@@ -124,6 +130,10 @@ class Operation(Generic[Query, Body]):
     """Whether it is about one user, whom a service key must then name."""
     media_type: str = "application/json"
     """Without a charset: one is added to text."""
+    importance: Importance = Importance.ESSENTIAL
+    """Who goes first when not all can be served; what asks nobody who they are is never turned away."""
+    feature: Feature | None = None
+    """What the server may do without for a while, this with it."""
 
 
 AnyOperation = Operation[Any, Any]
@@ -160,6 +170,7 @@ async def _call(
     key = None
     if operation.permission is not None:
         key = await admission.authenticate(headers, surroundings.services.keys, operation.permission)
+    _refuse_while_off(operation, surroundings.services.resilience)
     values = read_query(request.scope["query_string"])
     body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
     caller = None
@@ -181,3 +192,14 @@ async def _call(
         minimum_version=admission.minimum_version(headers),
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
     )
+
+
+def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
+    feature = operation.feature
+    if feature is not None and resilience.is_off(feature):
+        resilience.degraded(feature)
+        raise FeatureDegradedError(
+            "The server has too much to do and does without this for a while.",
+            feature=feature.value,
+            retry_after=DEGRADED_RETRY_SECONDS,
+        )

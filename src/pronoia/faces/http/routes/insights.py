@@ -21,8 +21,10 @@ from pronoia.faces.http.schemas.insights import (
     StatusAnswer,
 )
 from pronoia.learning.maintenance import SuggestionType
+from pronoia.resilience.admission import Importance
 from pronoia.services.analysis import Suggested
 from pronoia.services.answers import METRICS, PATTERNS, Given
+from pronoia.services.features import Feature
 from pronoia.services.insights import as_time, trend_of
 
 if TYPE_CHECKING:
@@ -247,8 +249,8 @@ def _underused(use: UseReport, now: float) -> list[JsonObject]:
 
 def _strengths(use: UseReport) -> dict[str, float]:
     strengths: dict[str, list[float]] = {}
-    for link in use.held.links:
-        strengths.setdefault(link.type.value, []).append(link.strength)
+    for kind, strength in use.held.links.strengths():
+        strengths.setdefault(kind.value, []).append(strength)
     return {kind: round(sum(all_) / len(all_), 3) for kind, all_ in sorted(strengths.items())}
 
 
@@ -256,7 +258,7 @@ def _summary(use: UseReport, now: float) -> JsonObject:
     held = use.held
     alive, used = held.alive, held.last_accessed
     return {
-        "total_memories": held.count,
+        "total_memories": use.memory_count,
         "avg_helpfulness": round(float(held.helpfulness[alive].mean()), 3) if held.count else 0.5,
         "active_memories": int((alive & (used >= now - ACTIVE_SECONDS)).sum()),
         "stale_memories": int((alive & (used < now - STALE_SECONDS)).sum()),
@@ -310,10 +312,28 @@ def _trend(values: list[DailyValue]) -> JsonObject:
 LEARN = Permission.LEARN
 READ = Permission.READ
 _patterns = Operation(
-    "GET", "/api/v1/memories/meta/patterns", "Show how memory is used.", patterns, JsonObject, READ, DaysQuery, Nothing
+    "GET",
+    "/api/v1/memories/meta/patterns",
+    "Show how memory is used.",
+    patterns,
+    JsonObject,
+    READ,
+    DaysQuery,
+    Nothing,
+    importance=Importance.OPTIONAL,
+    feature=Feature.TEMPORAL_PATTERNS,
 )
 _metrics = Operation(
-    "GET", "/api/v1/learning/metrics", "Show how well memory serves.", metrics, JsonObject, READ, MetricsQuery, Nothing
+    "GET",
+    "/api/v1/learning/metrics",
+    "Show how well memory serves.",
+    metrics,
+    JsonObject,
+    READ,
+    MetricsQuery,
+    Nothing,
+    importance=Importance.REPORT,
+    feature=Feature.LEARNING_METRICS,
 )
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -321,7 +341,18 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     replace(_patterns, path="/api/v1/analytics/patterns"),
     _metrics,
     replace(_metrics, path="/api/v1/analytics/learning-metrics"),
-    Operation("POST", "/api/v1/learning/analyze", "Analyse use.", analyse, JsonObject, LEARN, Nothing, AnalysisBody),
+    Operation(
+        "POST",
+        "/api/v1/learning/analyze",
+        "Analyse use.",
+        analyse,
+        JsonObject,
+        LEARN,
+        Nothing,
+        AnalysisBody,
+        importance=Importance.OPTIONAL,
+        feature=Feature.TEMPORAL_PATTERNS,
+    ),
     Operation(
         "POST",
         "/api/v1/learning/analyze-enhanced",
@@ -331,6 +362,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         LEARN,
         Nothing,
         AnalysisBody,
+        importance=Importance.OPTIONAL,
+        feature=Feature.TEMPORAL_PATTERNS,
     ),
     Operation(
         "POST",

@@ -17,6 +17,7 @@ from pronoia.faces.http.schemas.predict import (
     PredictedAnswer,
     PredictQuery,
 )
+from pronoia.resilience.admission import Importance
 from pronoia.services.answers import PREDICT, Given
 from pronoia.services.predictions import FLOOR, PredictRequest
 
@@ -108,6 +109,26 @@ PATH = "/api/v1/memories/predict"
 SUMMARY = "Name the memories that are likely needed next, or none."
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("POST", PATH, SUMMARY, predict, PredictAnswer, Permission.READ, Nothing, PredictBody),
-    Operation("GET", PATH, SUMMARY, predict_by_query, PredictAnswer, Permission.READ, PredictQuery, Nothing),
+    Operation(
+        "POST",
+        PATH,
+        SUMMARY,
+        predict,
+        PredictAnswer,
+        Permission.READ,
+        Nothing,
+        PredictBody,
+        importance=Importance.NORMAL,
+    ),
+    Operation(
+        "GET",
+        PATH,
+        SUMMARY,
+        predict_by_query,
+        PredictAnswer,
+        Permission.READ,
+        PredictQuery,
+        Nothing,
+        importance=Importance.NORMAL,
+    ),
 )

@@ -19,7 +19,9 @@ from pronoia.faces.http.schemas.suggest import (
     SuggestionAnswer,
     SuggestionReasoning,
 )
+from pronoia.resilience.admission import Importance
 from pronoia.services.answers import SUGGEST, Given
+from pronoia.services.features import Feature
 from pronoia.services.suggest import SuggestRequest
 
 if TYPE_CHECKING:
@@ -141,5 +143,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.READ,
         Nothing,
         SuggestBody,
+        importance=Importance.OPTIONAL,
+        feature=Feature.CONTEXT_SUGGESTIONS,
     ),
 )
