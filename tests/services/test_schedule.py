@@ -86,6 +86,20 @@ async def test_a_job_of_a_killed_process_passes_on_when_its_lease_runs_out(datab
     assert done == [active]
 
 
+@pytest.mark.parametrize("auto_apply", [False, True])
+async def test_maintenance_looks_by_the_clock_and_mends_only_where_it_may(settings, services, scope, auto_apply):
+    settings = msgspec.structs.replace(settings, learning_auto_apply=auto_apply)
+    (job,) = [one for one in scheduled_jobs(settings, services) if one.name == "maintenance"]
+    assert job.pause_seconds == 6 * 3600
+    await services.memories.add(scope, [Draft("Tea is green"), Draft("tea is green!")])
+    await services.memories._uses.flush()
+    await job.work(scope)
+    assert len(await services.maintenance.actions(scope)) == auto_apply
+    services.maintenance.suggestions = None  # what the job found is there without looking again
+    found = msgspec.json.decode((await give_suggestions(services, scope)).body)
+    assert found["summary"]["total_duplicates"] == (not auto_apply)
+
+
 async def test_a_lease_that_ran_out_is_taken_over_and_its_late_owner_ends_nothing(database, active):
     clock, done = ManualClock(), []
     held_up, released = asyncio.Event(), asyncio.Event()
@@ -127,17 +141,3 @@ async def test_only_the_holder_of_a_lease_may_end_it(database, active):
     assert await store.claim("metrics", first, LEASE_SECONDS, clock.now()) is None
     await store.finish(organisation, "metrics", second, 0.0, clock.now())
     assert await store.claim("metrics", first, LEASE_SECONDS, clock.now()) == organisation
-
-
-@pytest.mark.parametrize("auto_apply", [False, True])
-async def test_maintenance_looks_by_the_clock_and_mends_only_where_it_may(settings, services, scope, auto_apply):
-    settings = msgspec.structs.replace(settings, learning_auto_apply=auto_apply)
-    (job,) = [one for one in scheduled_jobs(settings, services) if one.name == "maintenance"]
-    assert job.pause_seconds == 6 * 3600
-    await services.memories.add(scope, [Draft("Tea is green"), Draft("tea is green!")])
-    await services.memories._uses.flush()
-    await job.work(scope)
-    assert len(await services.maintenance.actions(scope)) == auto_apply
-    services.maintenance.suggestions = None  # what the job found is there without looking again
-    found = msgspec.json.decode((await give_suggestions(services, scope)).body)
-    assert found["summary"]["total_duplicates"] == (not auto_apply)

@@ -11,12 +11,13 @@ from store_makers import NOW, feedback, key, memory, relationship
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import CacheEntry, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.ports import CacheEntry, CellClaim, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
 from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ TABLES = (
     *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
     "maintenance_actions",
     *("shared_answers", "kept_answers"),
+    "rate_limits",
 )
+
+INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
+"""Of no tenant: what the processes of an instance know together."""
 
 
 @pytest.fixture
@@ -76,6 +81,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
             clock=SystemClock(),
         )  # fmt: skip
         await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
+    claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
+    await PostgresLimitStore(database).take([claim])
     return scope
 
 
@@ -99,7 +106,16 @@ async def test_every_table_of_tenants_is_forced_under_row_security(connection: a
         "select relname, relrowsecurity and relforcerowsecurity as forced from pg_class "
         "where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'schema_migrations'"
     )
-    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys(TABLES, True)
+    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys((*TABLES, *INSTANCE_TABLES), True)
+
+
+async def test_tables_of_no_tenant_have_no_column_that_could_name_one(connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch(
+        "select column_name from information_schema.columns where table_name = any($1)", list(INSTANCE_TABLES)
+    )
+    names = {row["column_name"] for row in rows}
+    assert len(rows) > len(INSTANCE_TABLES)
+    assert names.isdisjoint({"organisation_id", "user_id", "memory_id", "text"})
 
 
 async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connection) -> None:
@@ -107,7 +123,8 @@ async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connec
         "select conrelid::regclass::text as name, contype::text as kind, "
         "(select attname from pg_attribute where attrelid = conrelid and attnum = conkey[1]) as first "
         "from pg_constraint where contype in ('p', 'u', 'f') and connamespace = 'public'::regnamespace "
-        "and conrelid <> 'schema_migrations'::regclass"
+        "and conrelid <> 'schema_migrations'::regclass and not conrelid::regclass::text = any($1)",
+        list(INSTANCE_TABLES),
     )
     assert len(rows) > len(TABLES)
     assert {row["first"] for row in rows} == {"organisation_id"}
@@ -167,7 +184,8 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
-        *("expired_actions", "clean_answers", "instance_totals"),
+        *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
+        *("take_cells", "purge_rate_limits"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -60,6 +60,12 @@ class IdempotencyConflictError(PronoiaError):
     code = "IDEMPOTENCY_CONFLICT"
 
 
+class RateLimitedError(PronoiaError):
+    """A budget is spent. `details` holds `limiter`, `limit`, `remaining` and `retryAfter` in whole seconds."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+
 class PayloadTooLargeError(PronoiaError):
     code = "PAYLOAD_TOO_LARGE"
 
@@ -106,3 +112,9 @@ class ConfigurationError(PronoiaError):
     """The operator has to change a setting; the message says which and how."""
 
     code = "CONFIGURATION_ERROR"
+
+
+class AlertNotSentError(PronoiaError):
+    """A receiver of alerts was not told. `details` holds the `reason`, never the address: it may be a secret."""
+
+    code = "ALERT_NOT_SENT"

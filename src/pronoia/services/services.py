@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pronoia.services.keys import Keys
     from pronoia.services.maintenance import Maintenance
     from pronoia.services.memories import Memories
+    from pronoia.services.monitoring.monitoring import Monitoring
     from pronoia.services.predictions import Predictions
     from pronoia.services.ranking_weights import RankingWeights
+    from pronoia.services.rate_limits import RateLimits
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.resilience import Resilience
@@ -36,7 +38,9 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    limits: RateLimits
     answers: Answers
     caches: Caches
     health: Health
     resilience: Resilience
+    monitoring: Monitoring

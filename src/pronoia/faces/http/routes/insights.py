@@ -26,6 +26,7 @@ from pronoia.services.analysis import Suggested
 from pronoia.services.answers import METRICS, PATTERNS, Given
 from pronoia.services.features import Feature
 from pronoia.services.insights import as_time, trend_of
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -334,6 +335,7 @@ _metrics = Operation(
     Nothing,
     importance=Importance.REPORT,
     feature=Feature.LEARNING_METRICS,
+    budget=Budget.LEARNING,
 )
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -352,6 +354,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         AnalysisBody,
         importance=Importance.OPTIONAL,
         feature=Feature.TEMPORAL_PATTERNS,
+        budget=Budget.LEARNING,
     ),
     Operation(
         "POST",
@@ -364,6 +367,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         AnalysisBody,
         importance=Importance.OPTIONAL,
         feature=Feature.TEMPORAL_PATTERNS,
+        budget=Budget.LEARNING,
     ),
     Operation(
         "POST",
