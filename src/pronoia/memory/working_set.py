@@ -165,7 +165,7 @@ class WorkingSet:
         elif snapshot.version < self.version:
             return
         for memory_id in snapshot.removed_memories:
-            self._kill(memory_id.bytes)
+            self._forget(memory_id.bytes)
             self.links.remove_memory(memory_id)
             self.history.forget(memory_id)
         for relationship_id in snapshot.removed_relationships:
@@ -272,15 +272,19 @@ class WorkingSet:
         return order
 
     def _kill(self, key: bytes) -> int | None:
-        """Give up a row. What it said is gone at once; only the row stays, so that others keep their numbers."""
         row = self._rows.pop(key, None)
         if row is not None:
             self.alive[row] = False
-            self._text_bytes -= len(self._texts[row]) + len(self._metadata[row])
-            self._keys[row], self._texts[row], self._tags[row], self._metadata[row] = bytes(16), "", "[]", "{}"
-            self.vectors[row] = 0
             self._neighbours = None
         return row
+
+    def _forget(self, key: bytes) -> None:
+        """Give up a row and what it said; the row itself stays, so that others keep their numbers."""
+        row = self._kill(key)
+        if row is not None:
+            self._text_bytes -= len(self._texts[row]) + len(self._metadata[row])
+            self._texts[row], self._tags[row], self._metadata[row] = "", "[]", "{}"
+            self.vectors[row] = 0
 
     def _append(self, columns: MemoryColumns) -> None:
         count = len(columns.texts)

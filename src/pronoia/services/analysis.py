@@ -96,13 +96,14 @@ class Analysis:
     async def apply(self, scope: Scope, suggestions: Sequence[Suggested], minimum_confidence: float) -> int:
         """Write the suggested relationships that are not there yet, and say how many.
 
-        Raises NotFoundError, before anything is written, for a memory that is not the user's.
+        Raises NotFoundError, before anything is written, for a memory that is not the user's. Above the resident limit,
+        where not all that the user has is at hand, such suggestions are passed over.
         """
-        held = (await self._insights.use(scope, 1)).held
+        use = await self._insights.use(scope, 1)
         for memory_id in (end for one in suggestions for end in (one.memory_id, one.related_memory_id)):
-            if held.row_of(memory_id) is None:
+            if use.held.count == use.memory_count and use.held.row_of(memory_id) is None:
                 raise NotFoundError("There is no such memory.", id=str(memory_id))
-        return await self._write(scope, held, suggestions, minimum_confidence)
+        return await self._write(scope, use.held, suggestions, minimum_confidence)
 
     async def _write(
         self, scope: Scope, held: WorkingSet, suggestions: Sequence[Suggested], minimum_confidence: float

@@ -67,8 +67,8 @@ class Resilience:
                 "concurrency": lambda: self.gate.in_flight / self.gate.limit,
                 "memory": memory,
             },
+            # It sleeps on the event loop, and so measures by the loop's own clock.
             loop_lag_limit_seconds=LOOP_LAG_LIMIT_SECONDS,
-            monotonic=clock.monotonic,
         )
 
     @property
