@@ -19,6 +19,7 @@ from client import Connection
 from pronoia.adapters.postgres.driver import connect
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.migrations import migrate
+from pronoia.benchmark.load.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,50 +29,6 @@ if TYPE_CHECKING:
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 PRONOIA = Path(sys.executable).with_name("pronoia")
-WORDS = [
-    "garden",
-    "river",
-    "music",
-    "travel",
-    "kitchen",
-    "project",
-    "deadline",
-    "coffee",
-    "mountain",
-    "doctor",
-    "football",
-    "piano",
-    "school",
-    "winter",
-    "budget",
-    "holiday",
-    "bicycle",
-    "painting",
-    "weather",
-    "server",
-    "database",
-    "meeting",
-    "letter",
-    "neighbour",
-    "birthday",
-    "recipe",
-    "language",
-    "history",
-    "camera",
-    "museum",
-    "forest",
-    "engine",
-    "ticket",
-    "market",
-    "window",
-    "bridge",
-    "planet",
-    "teacher",
-    "science",
-    "summer",
-    "evening",
-    "morning",
-]
 
 
 class Server:
@@ -141,12 +98,6 @@ def free_port() -> int:
     """Find a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
-
-
-def sentence(number: int) -> str:
-    """Write a text of about 90 characters that differs from all others."""
-    chosen = [WORDS[(number * step + step) % len(WORDS)] for step in (1, 7, 13, 17, 23, 29, 31, 37, 41, 43)]
-    return f"Note {number}: {' '.join(chosen)}."
 
 
 async def fill(server: Server, user: str, memories: int) -> None:

@@ -10,9 +10,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from harness import PRONOIA, SERVER_CORE, Server, bare_inserts, fill, free_port, sentence, serving, until_answered
+from harness import PRONOIA, SERVER_CORE, Server, bare_inserts, fill, free_port, serving, until_answered
 
 from pronoia.adapters.postgres.driver import connect
+from pronoia.benchmark.load.texts import sentence
 
 CLIENTS = 16
 Figures = dict[str, float]

@@ -29,7 +29,8 @@ from pronoia.resilience.clock import SystemClock
 from pronoia.services.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
 TEMPLATE = "pronoia_template"
@@ -186,6 +187,12 @@ def logged_server(database_url: str, tmp_path: Path) -> Iterator[tuple[RunningSe
     path = tmp_path / "server.log"
     with path.open("wb") as log, running_server(database_url, log=log, PRONOIA_LOG_LEVEL="debug") as running:
         yield running, path
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[RunningServer]]:
+    """Give what runs a server with settings of one's own on a database."""
+    return running_server
 
 
 @contextmanager

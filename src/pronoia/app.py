@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,12 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.cache.local import LocalTier
-from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
+from pronoia.adapters.compute import ComputeExecutor
+from pronoia.adapters.embedding.openai_compatible import (
+    CONCURRENT_REQUESTS,
+    QUEUED_REQUESTS,
+    OpenAICompatibleEmbedder,
+)
 from pronoia.adapters.embedding.static import StaticEmbedder
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
@@ -26,6 +30,7 @@ from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.process_memory import allowed_bytes, resident_bytes
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
 from pronoia.adapters.telemetry.logs import configure_logs
 from pronoia.adapters.telemetry.opening import open_telemetry
@@ -34,9 +39,13 @@ from pronoia.config import read_settings, zone_of
 from pronoia.faces.http.application import create_http_app
 from pronoia.faces.http.lifespan import Lifespan
 from pronoia.faces.http.routes.health import VERSION
+from pronoia.faces.http.routes.maintenance import give_suggestions
+from pronoia.memory.excerpts import Excerpts
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
+from pronoia.resilience import policies
 from pronoia.resilience.clock import SystemClock
+from pronoia.resilience.concurrency import LimitPolicy
 from pronoia.services.analysis import Analysis
 from pronoia.services.answers import Answers
 from pronoia.services.background import Background
@@ -58,6 +67,7 @@ from pronoia.services.rate_limiter import STORE_SECONDS, RateLimiter
 from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
+from pronoia.services.resilience import POOL, Resilience
 from pronoia.services.schedule import Job, Schedule
 from pronoia.services.services import Services
 from pronoia.services.suggest import Suggest
@@ -71,10 +81,17 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
+    from pronoia.domain.identifiers import Scope
     from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 LIMIT_CONNECTIONS = 2
+
+
+COMPUTE_THREADS = 5
+COMPUTE_QUEUE = 20
+RESERVED_SHARE = 10
+"""One connection in so many is kept for health and authentication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +100,14 @@ class _Parts:
 
     settings: Settings
     telemetry: Telemetry
+    resilience: Resilience
     database: Database
     embedder: Embedder
-    executor: ThreadPoolExecutor
+    executor: ComputeExecutor
     clock: Clock
     store: PostgresMemoryStore
     residents: Residents
+    excerpts: Excerpts
     changes: Changes
     insight_store: PostgresInsightStore
     outcomes: Outcomes
@@ -99,7 +118,6 @@ class _Parts:
     caches: Caches
     answers: Answers
     limit_store: PostgresLimitStore | RedisLimitStore
-    meter: Meter
 
 
 @asynccontextmanager
@@ -110,10 +128,11 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    telemetry = telemetry or _telemetry(settings)
-    database = await _open_database(settings, telemetry, connections=settings.database_connections)
+    telemetry, clock = telemetry or _telemetry(settings), clock or SystemClock()
+    resilience = _resilience(settings, clock, telemetry.meter)
+    database = await _open_database(settings, telemetry, resilience)
     limit_store = await _open_limit_store(settings, telemetry)
-    parts = _parts(settings, telemetry, database, limit_store, clock or SystemClock(), prior or shipped_prior())
+    parts = _parts(settings, telemetry, resilience, database, limit_store, clock, prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -134,13 +153,16 @@ async def open_services(
 def _parts(
     settings: Settings,
     telemetry: Telemetry,
+    resilience: Resilience,
     database: Database,
     limit_store: PostgresLimitStore | RedisLimitStore,
     clock: Clock,
     prior: Prior,
 ) -> _Parts:
-    embedder = MeasuredEmbedder(_embedder(settings), telemetry)
-    executor = ThreadPoolExecutor(2, thread_name_prefix="ranking")
+    embedder = MeasuredEmbedder(_embedder(settings, resilience), telemetry)
+    executor = ComputeExecutor(
+        concurrent=COMPUTE_THREADS, queue=COMPUTE_QUEUE, rejected=partial(resilience.rejected, "compute")
+    )
     store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
     meter = telemetry.meter
     residents = _residents(settings, store, meter, embedder)
@@ -189,12 +211,14 @@ def _parts(
     return _Parts(
         settings,
         telemetry,
+        resilience,
         database,
         embedder,
         executor,
         clock,
         store,
         residents,
+        Excerpts(store, space=embedder.space, dimensions=embedder.dimensions),
         changes,
         insight_store,
         outcomes,
@@ -205,21 +229,24 @@ def _parts(
         caches,
         answers,
         limit_store,
-        meter,
     )
 
 
 def _services(parts: _Parts) -> Services:
     settings, clock, residents, changes = parts.settings, parts.clock, parts.residents, parts.changes
+    excerpts = parts.excerpts
     meter = parts.telemetry.meter
     insights = Insights(
         store=parts.insight_store,
         residents=residents,
+        excerpts=excerpts,
         clock=clock,
         executor=parts.executor,
         zone=zone_of(settings.time_zone),
     )
-    relationships = Relationships(store=parts.store, residents=residents, changes=changes, clock=clock)
+    relationships = Relationships(
+        store=parts.store, residents=residents, excerpts=excerpts, changes=changes, clock=clock
+    )
     return Services(
         memories=Memories(
             store=parts.store,
@@ -239,6 +266,7 @@ def _services(parts: _Parts) -> Services:
         predictions=Predictions(
             recall=parts.recall,
             residents=residents,
+            excerpts=excerpts,
             learning=parts.learning,
             outcomes=parts.outcomes,
             clock=clock,
@@ -250,6 +278,7 @@ def _services(parts: _Parts) -> Services:
             residents=residents,
             uses=parts.uses,
             outcomes=parts.outcomes,
+            ranking_weights=parts.ranking_weights,
             clock=clock,
             meter=meter,
             draw=SystemRandom().random,
@@ -263,6 +292,7 @@ def _services(parts: _Parts) -> Services:
         maintenance=Maintenance(
             store=PostgresMaintenanceStore(parts.database, resident_limit=settings.resident_limit),
             residents=residents,
+            excerpts=excerpts,
             changes=changes,
             clock=clock,
             meter=meter,
@@ -271,6 +301,7 @@ def _services(parts: _Parts) -> Services:
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         limits=_rate_limits(parts),
         health=Health(database=parts.database, clock=clock),
+        resilience=parts.resilience,
         answers=parts.answers,
         caches=parts.caches,
     )
@@ -297,6 +328,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         meter=parts.telemetry.meter,
     )
     loops: list[Coroutine[None, None, None]] = [
+        parts.resilience.run(),
         ProcessWatch(parts.telemetry.meter).run(),
         gauges.run(),
         parts.uses.run(),
@@ -318,15 +350,27 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
 
 
 def _schedule(parts: _Parts, services: Services) -> Schedule:
-    jobs = [
-        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=parts.settings.learning_auto_apply)),
-        Job("metrics", 86_400.0, services.insights.keep_measures),
-    ]
-    if parts.settings.learning_auto_apply:
-        jobs.append(Job("maintenance", 21_600.0, services.maintenance.mend))
     return Schedule(
-        store=PostgresScheduleStore(parts.database), insights=parts.insight_store, jobs=jobs, clock=parts.clock.now
+        store=PostgresScheduleStore(parts.database),
+        insights=parts.insight_store,
+        jobs=scheduled_jobs(parts.settings, services),
+        clock=parts.clock.now,
     )
+
+
+def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
+    """Give what is done for users by the clock. Only learning_auto_apply lets it change their memory."""
+
+    async def maintain(scope: Scope) -> None:
+        if settings.learning_auto_apply:
+            await services.maintenance.mend(scope)
+        await give_suggestions(services, scope)
+
+    return [
+        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, services.insights.keep_measures),
+        Job("maintenance", 21_600.0, maintain),
+    ]
 
 
 @asynccontextmanager
@@ -359,13 +403,34 @@ def _telemetry(settings: Settings) -> Telemetry:
     return open_telemetry(metrics_folder=settings.metrics_folder, traces_url=settings.traces_url, version=VERSION)
 
 
-async def _open_database(settings: Settings, telemetry: Telemetry, *, connections: int) -> Database:
+def _resilience(settings: Settings, clock: Clock, meter: Meter) -> Resilience:
+    allowed = settings.memory_limit_bytes or allowed_bytes()
+    return Resilience(
+        clock=clock,
+        meter=meter,
+        high=settings.degradation_high_load_threshold,
+        critical=settings.degradation_critical_load_threshold,
+        limit=LimitPolicy(maximum=settings.maximum_concurrency),
+        memory=lambda: resident_bytes() / allowed,
+    )
+
+
+async def _open_database(settings: Settings, telemetry: Telemetry, resilience: Resilience) -> Database:
+    connections, timeout = settings.database_connections, settings.database_timeout_seconds
     return await Database.open(
         settings.database_url,
         connections=connections,
-        timeout_seconds=settings.database_timeout_seconds,
+        timeout_seconds=timeout,
         pooler=settings.database_pooler,
         telemetry=telemetry,
+        breaker=resilience.breaker(POOL, policies.DATABASE),
+        bulkhead=resilience.bulkhead(
+            POOL,
+            concurrent=connections,
+            queue=settings.database_queue,
+            longest_wait_seconds=timeout,
+            reserved=max(connections // RESERVED_SHARE, 1),
+        ),
     )
 
 
@@ -376,7 +441,23 @@ async def _open_limit_store(settings: Settings, telemetry: Telemetry) -> Postgre
         from pronoia.adapters.redis.limit_store import RedisLimitStore  # noqa: PLC0415
 
         return RedisLimitStore(settings.cache_url, timeout_seconds=STORE_SECONDS)
-    return PostgresLimitStore(await _open_database(settings, telemetry, connections=LIMIT_CONNECTIONS))
+    database = await Database.open(
+        settings.database_url,
+        connections=LIMIT_CONNECTIONS,
+        timeout_seconds=settings.database_timeout_seconds,
+        pooler=settings.database_pooler,
+        telemetry=telemetry,
+    )
+    return PostgresLimitStore(database)
+
+
+def _pressure(resilience: Resilience) -> float:
+    """Give what the server is loaded with beyond a half: below it, everybody has the whole of their budgets.
+
+    Memory does not count. Fewer requests do not free it.
+    """
+    busiest = max((value for signal, value in resilience.saturation().items() if signal != "memory"), default=0.0)
+    return max(2 * busiest - 1, 0.0)
 
 
 def _rate_limits(parts: _Parts) -> RateLimits:
@@ -390,7 +471,12 @@ def _rate_limits(parts: _Parts) -> RateLimits:
         address=settings.anonymous_rate_limit,
         burst=settings.burst_limit,
     )
-    limiter = RateLimiter(store=parts.limit_store, clock=parts.clock, meter=parts.meter, load=lambda: 0.0)
+    limiter = RateLimiter(
+        store=parts.limit_store,
+        clock=parts.clock,
+        meter=parts.telemetry.meter,
+        load=partial(_pressure, parts.resilience),
+    )
     return RateLimits(limiter=limiter, limits=limits if settings.rate_limit_enabled else NO_LIMITS)
 
 
@@ -457,13 +543,19 @@ def _ranking_weights(
     )
 
 
-def _embedder(settings: Settings) -> Embedder:
+def _embedder(settings: Settings, resilience: Resilience) -> Embedder:
     if not settings.embedding_url:
         return StaticEmbedder()
+    timeout = settings.embedding_timeout_seconds
     return OpenAICompatibleEmbedder(
         url=settings.embedding_url,
         model=settings.embedding_model,
         key=settings.embedding_key,
         dimensions=settings.embedding_dimensions,
-        timeout_seconds=settings.embedding_timeout_seconds,
+        timeout_seconds=timeout,
+        breaker=resilience.breaker("embedding", policies.EMBEDDING),
+        bulkhead=resilience.bulkhead(
+            "embedding", concurrent=CONCURRENT_REQUESTS, queue=QUEUED_REQUESTS, longest_wait_seconds=timeout
+        ),
+        retried=partial(resilience.retried, "embedding"),
     )

@@ -63,6 +63,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_seconds: Annotated[
         float, Meta(gt=0, le=600, description="Longest time a request may take, receiving included.")
     ] = 30.0
+    database_queue: Annotated[
+        int, Meta(ge=1, le=10_000, description="Callers of a process that may wait for a database connection.")
+    ] = 200
+    degradation_high_load_threshold: Annotated[
+        float, Meta(gt=0, le=1, description="Saturation from which suggestions and patterns are switched off.")
+    ] = 0.80
+    degradation_critical_load_threshold: Annotated[
+        float, Meta(gt=0, le=1, description="Saturation from which maintenance and metrics reports are too.")
+    ] = 0.95
+    memory_limit_bytes: Annotated[
+        int, Meta(ge=0, description="Memory a process may hold before it counts as full; 0 takes the machine's.")
+    ] = 0
+    maximum_concurrency: Annotated[
+        int, Meta(ge=20, le=100_000, description="Requests worked on side by side at most; the limit adapts below.")
+    ] = 1_000
     shutdown_seconds: Annotated[float, Meta(gt=0, le=300, description="Longest wait for open requests at a stop.")] = (
         8.0
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Idempotency,
         MemoryChanges,
         NewMemory,
+        RelationshipType,
         Revision,
         Vector,
     )
@@ -273,6 +274,15 @@ class Maintained:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RelationshipCount:
+    """How many relationships a user has of a type."""
+
+    type: RelationshipType
+    count: int
+    average_strength: float
+
+
 class MemoryStore(Protocol):
     """The truth about memories. Every call runs under one tenant and every write is durable when it returns.
 
@@ -319,6 +329,23 @@ class MemoryStore(Protocol):
         self, scope: Scope, space: str, vector: Vector | None, words: str, filters: Filters, limit: int
     ) -> Snapshot:
         """Read up to `limit` memories near the vector and up to `limit` that share words: for the largest users."""
+        ...
+
+    async def last_used(self, scope: Scope, space: str, limit: int) -> Snapshot:
+        """Read the `limit` memories used last, their uses, and the relationships among them: for the largest users."""
+        ...
+
+    async def neighbourhood(
+        self, scope: Scope, space: str, memory_id: UUID, *, steps: int, edges: int, limit: int
+    ) -> Snapshot:
+        """Read up to `limit` memories that are at most so many steps away from one, and the relationships among them.
+
+        From each, the strongest `edges` lead on, its own before others'. For the largest users.
+        """
+        ...
+
+    async def relationship_types(self, scope: Scope) -> list[RelationshipCount]:
+        """Count relationships by type: for the largest users."""
         ...
 
     async def memory(self, scope: Scope, memory_id: UUID) -> Memory: ...
@@ -474,8 +501,11 @@ class RankingStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
+    """A claim. It holds until others may claim the same; `leases` are the times when that is, one or more."""
+
     scope: Scope
     memory_ids: tuple[UUID, ...]
+    leases: tuple[datetime, ...]
 
 
 class WorkKind(StrEnum):
@@ -486,17 +516,18 @@ class WorkKind(StrEnum):
 
 
 class WorkQueue(Protocol):
-    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again."""
+    """Durable work that writing a memory leaves behind. A claim that is not finished in time is given out again.
+
+    Whoever finishes after somebody else's claim, or after the memory changed, changes nothing.
+    """
 
     async def claim(self, kind: WorkKind, limit: int, lease_seconds: float) -> list[PendingWork]: ...
 
-    async def finish_links(
-        self, scope: Scope, memory_ids: Sequence[UUID], relationships: Sequence[Relationship]
-    ) -> Written:
+    async def finish_links(self, work: PendingWork, relationships: Sequence[Relationship]) -> Written:
         """Store found relationships (existing pairs are kept) and close the work in one transaction."""
         ...
 
-    async def finish_vectors(self, scope: Scope, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
+    async def finish_vectors(self, work: PendingWork, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
         """Store vectors and close the work in one transaction."""
         ...
 

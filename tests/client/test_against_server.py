@@ -222,14 +222,16 @@ def test_context_chooses_memories_for_a_question(client):
     assert context.query == "How does Ada drink coffee?"
 
 
-def test_what_is_used_again_and_again_is_predicted(client):
+def test_what_may_be_needed_next_is_predicted_with_its_reasons(client):
     ids = [client.remember(text).id for text in (COFFEE, TRAIN, PIANO)]
     for _ in range(5):
         client.get(ids[0])
         client.get(ids[1])
-    predicted = client.predict(limit=1)
-    assert [(one.id, one.text) for one in predicted] == [(ids[0], COFFEE)]
-    assert 0.5 < predicted.predictions[0].confidence <= 1
+    predicted = client.predict(recent=[ids[1]], limit=3)
+    assert {one.id: one.text for one in predicted} == {ids[0]: COFFEE, ids[2]: PIANO}
+    confidences = [one.confidence for one in predicted]
+    assert confidences == sorted(confidences, reverse=True)
+    assert 0 < confidences[0] <= 1
     assert predicted.predictions[0].reasons
     assert len(client.predict(min_confidence=1.0)) == 0
 

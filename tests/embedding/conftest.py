@@ -7,6 +7,7 @@ from embedding_server import DIMENSIONS, KEY, EmbeddingServer
 
 from pronoia.adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from pronoia.adapters.embedding.static import StaticEmbedder
+from pronoia.resilience.retry import RetryPolicy
 from pronoia.testing.embedder import HashingEmbedder
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ async def embedding_server() -> AsyncIterator[EmbeddingServer]:
 async def remote(embedding_server: EmbeddingServer) -> AsyncIterator[OpenAICompatibleEmbedder]:
     """Give an embedder of the server; five seconds are a limit no passing test comes near."""
     embedder = OpenAICompatibleEmbedder(
-        url=embedding_server.url, model="tiny", key=KEY, dimensions=DIMENSIONS, timeout_seconds=5.0
+        url=embedding_server.url,
+        model="tiny",
+        key=KEY,
+        dimensions=DIMENSIONS,
+        timeout_seconds=5.0,
+        retries=RetryPolicy(first_wait_seconds=0.01),
     )
     yield embedder
     await embedder.close()

@@ -11,17 +11,19 @@ from embedding_server import DIMENSIONS, KEY, EmbeddingServer, Reply, answer, an
 
 from pronoia.adapters.embedding.openai_answer import largest_answer, retry_after
 from pronoia.adapters.embedding.openai_compatible import (
-    ATTEMPTS,
     BATCH_TEXTS,
     CONCURRENT_REQUESTS,
     OpenAICompatibleEmbedder,
 )
 from pronoia.domain.errors import EmbeddingUnavailableError
+from pronoia.resilience.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from embedding_server import Received
+
+ATTEMPTS = 1 + RetryPolicy().retries
 
 pytestmark = pytest.mark.anyio
 

@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 
+from pronoia.adapters.telemetry.opening import open_telemetry
+from pronoia.app import open_services
+from pronoia.config import read_settings
+from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
+from pronoia.domain.records import Permission, Plan
+from pronoia.faces.http.application import create_http_app
+from pronoia.testing.clock import ManualClock
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from conftest import RunningServer
+    from pronoia.services.services import Services
 
 API = "/api/v1"
 
@@ -88,3 +98,38 @@ def refused() -> Callable[..., dict[str, Any]]:
         return body
 
     return check
+
+
+@dataclass
+class Inside:
+    """One user of a server within this process, and what is behind it."""
+
+    http: httpx2.AsyncClient
+    services: Services
+    clock: ManualClock
+    scope: Scope
+
+    async def get(self, path: str, **query: Any) -> Any:
+        return self._given(await self.http.get(API + path, params=query))
+
+    async def post(self, path: str, **body: Any) -> Any:
+        return self._given(await self.http.post(API + path, json=body))
+
+    def _given(self, answer: httpx2.Response) -> Any:
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+async def inside(database_url: str) -> AsyncIterator[Inside]:
+    """Serve Ada within this process, by a clock that stands still and without the schedule."""
+    settings = read_settings({}, database_url=database_url, learning_schedule=False)
+    clock, telemetry = ManualClock(), open_telemetry()
+    async with open_services(settings, clock, telemetry=telemetry) as services:
+        _, key = await services.keys.create(
+            user_id="ada", plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
+        )
+        transport = httpx2.ASGITransport(app=create_http_app(services, settings, clock.now, telemetry=telemetry))
+        headers = {"X-API-Key": key}
+        async with httpx2.AsyncClient(transport=transport, base_url="http://server", headers=headers) as http:
+            yield Inside(http, services, clock, Scope(DEFAULT_ORGANISATION, "ada"))

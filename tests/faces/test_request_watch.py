@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
+from calm import calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
@@ -26,7 +27,7 @@ class Broken:
         raise ZeroDivisionError
 
 
-SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken())
+SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken(), resilience=calm_resilience())
 
 
 def watched(settings=None):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from calm import calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
@@ -60,7 +61,13 @@ class Broken:
 
 def answer(method, path, *, settings=None, healthy=True, **request):
     async def send():
-        services = SimpleNamespace(keys=Keys(), health=Database(healthy), recall=Broken(), limits=NO_RATE_LIMITS)
+        services = SimpleNamespace(
+            keys=Keys(),
+            health=Database(healthy),
+            recall=Broken(),
+            limits=NO_RATE_LIMITS,
+            resilience=calm_resilience(),
+        )
         app = create_http_app(services, settings or Settings(), lambda: NOW, telemetry=TELEMETRY)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://server") as http:
@@ -202,7 +209,7 @@ def test_a_request_that_does_not_arrive_in_time_is_408():
             sent.append(message)
 
         app = create_http_app(
-            SimpleNamespace(limits=NO_RATE_LIMITS),
+            SimpleNamespace(limits=NO_RATE_LIMITS, resilience=calm_resilience()),
             Settings(request_timeout_seconds=0.01),
             lambda: NOW,
             telemetry=TELEMETRY,

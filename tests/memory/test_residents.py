@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,7 +16,7 @@ from pronoia.domain.records import Memory, NewMemory, Vector
 from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
 from pronoia.memory.residents import Residents
-from pronoia.ports import UserState
+from pronoia.ports import UsageColumns, UserState
 from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
@@ -108,3 +109,26 @@ async def test_what_was_heard_and_never_came_does_not_load_for_ever(store: SlowS
     await residents.get(SCOPE)
     await residents.get(SCOPE)
     assert store.loads == 2
+
+
+async def test_uses_that_are_written_while_a_load_runs_are_not_lost_by_it(
+    store: SlowStore, residents: Residents
+) -> None:
+    store.write()
+    store.answering.set()
+    held = await residents.get(SCOPE)
+    assert held is not None
+    (memory_id,) = held.ids([0])
+    store.answering.clear()
+    store.reading.clear()
+    # It read the counts before the use was written.
+    store.changes.append(replace(written(2), usage=UsageColumns([memory_id], [0], [None], [0.9])))
+    residents.heard(SCOPE.digest, 2, 0)
+    residents.used(SCOPE, memory_id, START, counted=True)
+    load = asyncio.create_task(residents.get(SCOPE))
+    await store.reading.wait()
+    # The one of writing the memory, and this.
+    residents.flushed(SCOPE, 2, 2)
+    store.answering.set()
+    await load
+    assert held.usage_count.tolist() == [1, 0]

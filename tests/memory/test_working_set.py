@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze, query_terms
 from pronoia.memory.lexicon import LENGTH_WEIGHT, SATURATION
 from pronoia.memory.working_set import WorkingSet
+from pronoia.ports import UsageColumns
 
 SCOPE = Scope(UUID(int=1), "ada")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -105,3 +107,24 @@ def test_times_are_exact_to_the_microsecond():
     held = WorkingSet(SCOPE, "space", 3)
     held.apply(snapshots.added(1, [one], [memory], "space"))
     assert held.memory(0) == memory
+
+
+def test_what_the_store_counts_leaves_out_no_use_that_it_has_not_heard_of():
+    one, other = new("tea", 1), new("bees", 2)
+    held = filled([one])
+    held.record_access(one.id, 5_000.0, counted=True)
+    held.record_access(one.id, 6_000.0, counted=False)
+    counted = UsageColumns([one.id], [3], [4_000.0], [0.7])
+    held.apply(replace(snapshots.added(2, [other], [stored(other)], "space"), usage=counted))
+    row = held.row_of(one.id)
+    assert (held.usage_count[row], held.last_accessed[row]) == (4, 5_000.0)
+    assert math.isclose(held.helpfulness[row], 0.7, rel_tol=1e-6)
+
+
+def test_a_deleted_memory_leaves_no_text_and_no_vector():
+    one, other = new("tea", 1), new("bees", 2)
+    held = filled([one, other])
+    held.apply(snapshots.removed(3, one.id))
+    assert [held.text(row) for row in range(held.size)] == ["", "bees"]
+    assert held.vectors[0].tolist() == [0, 0, 0]
+    assert (held.row_of(one.id), held.count) == (None, 1)

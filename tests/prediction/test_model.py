@@ -90,6 +90,19 @@ def test_frequency_is_the_share_of_uses():
     )
 
 
+def test_uses_count_by_their_hour_also_where_none_follows_another():
+    """Three memories used once each: nothing follows anything, and the hour alone tells them apart."""
+    hours = np.array([8.0, 14.0, 20.0]) * 3_600
+    at = START + DAY + 8 * 3_600
+    measured = np.exp(signal("hour", [0, 1, 2], (START + hours).tolist(), at)) - 1e-4
+    away = np.abs((at - START - DAY) - hours)
+    kernel = np.exp(-0.5 * (away / 5_400) ** 2) * 0.5 ** ((at - START - hours) / (30 * DAY))
+    recent = (0.5 ** (np.array([2, 1, 0]) / 32) + 0.5 / 3) / (np.sum(0.5 ** (np.array([2, 1, 0]) / 32)) + 0.5)
+    season = 0.5 ** ((at - START - hours) / (30 * DAY))
+    usual = 0.5 * (recent + (season + 1 / 3) / (season.sum() + 1))
+    np.testing.assert_allclose(measured, (kernel + 2 * usual) / (kernel.sum() + 2), rtol=1e-4)
+
+
 def test_evidence_from_outside_is_added_to_the_log_odds():
     model, _, at = taught([0, 1, 2])
     plain = model.predict(at, np.zeros(3, dtype=np.float32)).probabilities

@@ -24,6 +24,7 @@ from pronoia.recall.signals import SIGNALS
 from pronoia.services.drafts import Draft
 from pronoia.services.ranking_weights import REFRESH_SECONDS, RankingWeights
 from pronoia.services.recall import SearchRequest
+from pronoia.services.suggest import SuggestRequest
 from pronoia.testing.clock import ManualClock
 from pronoia.testing.meter import RecordingMeter
 
@@ -98,6 +99,56 @@ async def test_feedback_moves_the_ranking_once_it_is_shown_to_help(
     assert ranked(await ask(services, scope, 50)) == before
     await teach(services, scope, memory_ids, range(15, ENOUGH))
     assert ranked(await ask(services, scope, 50))[0][0] == memory_ids[50]
+
+
+async def suggest(services: Services, scope: Scope, place: int, *used: UUID) -> list[UUID]:
+    found = await services.suggest.suggest(
+        scope, SuggestRequest(question(place), used_ids=used, minimum_confidence=0.0)
+    )
+    return [one.memory.id for one in found.suggestions]
+
+
+async def test_what_is_used_of_a_suggestion_is_an_example(
+    services: Services, settings: Settings, scope: Scope, memory_ids: list[UUID]
+):
+    shown = await suggest(services, scope, 3)
+    await services.recall.get(scope, shown[1])
+    later = await suggest(services, scope, 4, shown[2])
+    await services.memories.feedback(scope, later[0], helpful=False, context=None, satisfaction=None)
+    await services.ranking_weights.settled()
+    query = "select query, memory_id, shown, helpful, strength from ranking_examples order by id"
+    assert await rows(settings, query) == [
+        (question(3), shown[1], shown, True, 0.3),
+        (question(3), shown[2], shown, True, 0.3),
+        (question(4), later[0], later, False, 1.0),
+    ]
+    assert (await services.ranking_weights.parameters(scope)).total_searches == 0
+    assert set(shown) <= set(memory_ids)
+
+
+async def test_a_withheld_suggestion_teaches_nothing(
+    services: Services, settings: Settings, scope: Scope, memory_ids: list[UUID]
+):
+    services.suggest._withholds = lambda _: True
+    assert await suggest(services, scope, 3) == []
+    await services.recall.get(scope, memory_ids[3])
+    await services.ranking_weights.settled()
+    assert await rows(settings, "select query from ranking_examples") == []
+
+
+async def test_a_suggestion_reports_the_weights_that_were_learned(
+    services: Services, scope: Scope, memory_ids: list[UUID]
+):
+    request = SuggestRequest(question(50), minimum_confidence=0.0)
+    before = (await services.suggest.suggest(scope, request)).weights
+    await teach(services, scope, memory_ids, range(ENOUGH))
+    weights = await services.ranking_weights.of(scope)
+    assert weights is not None
+    after = (await services.suggest.suggest(scope, request)).weights
+    use, content = MISLED.use, float(np.linalg.norm(weights))
+    assert after["usage"] == pytest.approx(use.usage / (use.usage + content), abs=1e-4)
+    assert after["helpfulness"] == pytest.approx(use.helpfulness / (use.helpfulness + content), abs=1e-4)
+    assert after["usage"] != before["usage"]
 
 
 async def test_without_adaptive_weights_the_prior_ranks(services: Services, scope: Scope, memory_ids: list[UUID]):

@@ -245,6 +245,7 @@ async def test_after_thirty_days_what_was_archived_is_deleted_for_good(
         later = Maintenance(
             store=PostgresMaintenanceStore(database, resident_limit=50_000),
             residents=services.maintenance._residents,
+            excerpts=services.maintenance._excerpts,
             changes=services.maintenance._changes,
             clock=clock,
             meter=RecordingMeter(),

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.transactions import Database
+from pronoia.app import scheduled_jobs
 from pronoia.config import read_settings
 from pronoia.domain.records import AccessKind
+from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.services.drafts import Draft
 from pronoia.services.schedule import LEASE_SECONDS, Job, Schedule
 from pronoia.testing.clock import ManualClock
@@ -80,3 +83,17 @@ async def test_a_job_of_a_killed_process_passes_on_when_its_lease_runs_out(datab
     clock.advance(1)
     assert await other.run_once()
     assert done == [active]
+
+
+@pytest.mark.parametrize("auto_apply", [False, True])
+async def test_maintenance_looks_by_the_clock_and_mends_only_where_it_may(settings, services, scope, auto_apply):
+    settings = msgspec.structs.replace(settings, learning_auto_apply=auto_apply)
+    (job,) = [one for one in scheduled_jobs(settings, services) if one.name == "maintenance"]
+    assert job.pause_seconds == 6 * 3600
+    await services.memories.add(scope, [Draft("Tea is green"), Draft("tea is green!")])
+    await services.memories._uses.flush()
+    await job.work(scope)
+    assert len(await services.maintenance.actions(scope)) == auto_apply
+    services.maintenance.suggestions = None  # what the job found is there without looking again
+    found = msgspec.json.decode((await give_suggestions(services, scope)).body)
+    assert found["summary"]["total_duplicates"] == (not auto_apply)

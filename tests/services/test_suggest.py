@@ -59,6 +59,7 @@ def suggest_of(services: Services, outcomes: RecordedOutcomes, draw=lambda: 1.0)
         residents=recall._residents,
         uses=recall._uses,
         outcomes=outcomes,
+        ranking_weights=recall._ranking_weights,
         clock=ManualClock(),
         meter=RecordingMeter(),
         draw=draw,
@@ -87,7 +88,13 @@ async def test_what_fits_the_context_is_suggested_with_its_confidence(services, 
         (one.confidence for one in found.suggestions), reverse=True
     )
     assert not found.silent
-    assert sum(found.weights.values()) == pytest.approx(1, abs=0.001)
+    learned = await services.ranking_weights.parameters(scope)
+    assert found.weights == {
+        "usage": learned.usage_weight,
+        "recency": learned.recency_weight,
+        "helpfulness": learned.helpfulness_weight,
+        "relationship": learned.relationship_weight,
+    }
 
 
 @pytest.mark.parametrize(

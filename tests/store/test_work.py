@@ -10,7 +10,7 @@ from store_makers import NOW, SPACE, key, loaded_relationships, memory, relation
 
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import MemoryChanges, RelationshipType
-from pronoia.ports import WorkKind
+from pronoia.ports import PendingWork, WorkKind
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.key_store import PostgresKeyStore
@@ -66,10 +66,10 @@ async def test_found_links_are_stored_beside_those_that_exist(
     one, two = memory("one"), memory("two")
     await store.add(scope, [one, two], None)
     known = (await store.relate(scope, relationship(one.id, two.id, strength=0.9), None)).relationship
-    await work.claim(WorkKind.LINK, 10, 60)
+    (claimed,) = await work.claim(WorkKind.LINK, 10, 60)
     found = relationship(two.id, one.id, RelationshipType.FOLLOWS)
     written = await work.finish_links(
-        scope, [one.id, two.id], [relationship(one.id, two.id, strength=0.1), found, relationship(one.id, uuid4())]
+        claimed, [relationship(one.id, two.id, strength=0.1), found, relationship(one.id, uuid4())]
     )
     assert written.version == 3
     assert (await store.state(scope)).version == 3
@@ -86,8 +86,8 @@ async def test_finding_nothing_new_leaves_the_version(
 ) -> None:
     new = memory()
     await store.add(scope, [new], None)
-    await work.claim(WorkKind.LINK, 10, 60)
-    assert (await work.finish_links(scope, [new.id], [])).version == 1
+    (claimed,) = await work.claim(WorkKind.LINK, 10, 60)
+    assert (await work.finish_links(claimed, [])).version == 1
     assert (await store.state(scope)).version == 1
 
 
@@ -96,10 +96,10 @@ async def test_vectors_that_came_later_are_stored_and_their_memories_linked_anew
 ) -> None:
     new = memory()
     await store.add(scope, [new], None)
-    await work.claim(WorkKind.LINK, 10, 60)
-    await work.finish_links(scope, [new.id], [])
-    await work.claim(WorkKind.EMBED, 10, 60)
-    written = await work.finish_vectors(scope, [(new.id, unit(0, 1))])
+    (linking,) = await work.claim(WorkKind.LINK, 10, 60)
+    await work.finish_links(linking, [])
+    (embedding,) = await work.claim(WorkKind.EMBED, 10, 60)
+    written = await work.finish_vectors(embedding, [(new.id, unit(0, 1))])
     assert written.version == 2
     delta = await store.load(scope, SPACE, None)
     assert (delta.version, delta.memories.embedded, vectors_of(delta.memories)[0][:2]) == (2, [True], [0.0, 1.0])
@@ -113,9 +113,9 @@ async def test_a_vector_of_a_text_that_changed_meanwhile_is_dropped(
 ) -> None:
     new = memory("old")
     await store.add(scope, [new], None)
-    await work.claim(WorkKind.EMBED, 10, 60)
+    (claimed,) = await work.claim(WorkKind.EMBED, 10, 60)
     await store.update(scope, new.id, MemoryChanges(text="new", terms=b""), NOW + timedelta(days=1), None)
-    await work.finish_vectors(scope, [(new.id, unit(1))])
+    await work.finish_vectors(claimed, [(new.id, unit(1))])
     assert (await store.load(scope, SPACE, None)).memories.embedded == [False]
     assert [one.memory_ids for one in await work.claim(WorkKind.EMBED, 10, 60)] == [(new.id,)]
 
@@ -125,7 +125,30 @@ async def test_finishing_for_a_deleted_memory_does_nothing(
 ) -> None:
     gone = memory()
     await store.add(scope, [gone], None)
-    await work.claim(WorkKind.EMBED, 10, 60)
+    (claimed,) = await work.claim(WorkKind.EMBED, 10, 60)
     await store.delete(scope, gone.id, NOW, None)
-    assert (await work.finish_vectors(scope, [(gone.id, unit(1))])).version == 2
-    assert (await work.finish_vectors(Scope(scope.organisation_id, "nobody"), [])).version == 0
+    assert (await work.finish_vectors(claimed, [(gone.id, unit(1))])).version == 2
+    nobodys = PendingWork(Scope(scope.organisation_id, "nobody"), (), ())
+    assert (await work.finish_vectors(nobodys, [])).version == 0
+
+
+async def test_who_comes_late_neither_overwrites_nor_closes_what_another_has_claimed_since(
+    store: PostgresMemoryStore, work: PostgresWorkQueue, database: Database, scope: Scope
+) -> None:
+    """The text changed while the first process was frozen: its vector is of the old one."""
+    new = memory("old")
+    await store.add(scope, [new], None)
+    (late_linking,) = await work.claim(WorkKind.LINK, 10, 60)
+    (late,) = await work.claim(WorkKind.EMBED, 10, 60)
+    await store.update(scope, new.id, MemoryChanges(text="new", terms=b""), NOW + timedelta(days=1), None)
+    (current,) = await work.claim(WorkKind.EMBED, 10, 60)
+    assert (await work.finish_vectors(late, [(new.id, unit(0, 1))])).version == 2
+    assert (await store.load(scope, SPACE, None)).memories.embedded == [False]
+    await work.finish_vectors(current, [(new.id, unit(1))])
+    assert vectors_of((await store.load(scope, SPACE, None)).memories)[0][:2] == [1.0, 0.0]
+    await _let_leases_end(database, scope)
+    (linking,) = await work.claim(WorkKind.LINK, 10, 60)
+    found = relationship(new.id, new.id, RelationshipType.FOLLOWS)
+    assert (await work.finish_links(late_linking, [found])).version == 3
+    assert (await work.finish_links(linking, [])).version == 3
+    assert await work.claim(WorkKind.LINK, 10, 60) == []

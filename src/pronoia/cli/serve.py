@@ -27,6 +27,7 @@ from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json, print_note
 from pronoia.config import Settings, to_environment
 from pronoia.domain.errors import ConfigurationError
+from pronoia.faces.http.protocol import BoundedProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -110,7 +111,7 @@ def _uvicorn_config(settings: Settings) -> uvicorn.Config:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         access_log=False,
         # By default it believes any proxy on this machine; we believe those that are listed.
         proxy_headers=False,

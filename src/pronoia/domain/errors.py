@@ -76,8 +76,32 @@ class UnavailableError(PronoiaError):
     code = "SERVICE_UNAVAILABLE"
 
 
+class OverloadedError(UnavailableError):
+    """There is more to do than can be done; nothing was begun."""
+
+    code = "OVERLOADED"
+
+
+class FeatureDegradedError(UnavailableError):
+    """Switched off until the server has less to do. `details` names the `feature`."""
+
+    code = "FEATURE_DEGRADED"
+
+
 class StoreUnavailableError(UnavailableError):
     code = "DATABASE_CONNECTION_FAILED"
+
+
+class StoreOverloadedError(StoreUnavailableError):
+    """Too many wait for the database."""
+
+    code = "OVERLOADED"
+
+
+class StoreCircuitOpenError(StoreUnavailableError):
+    """The database failed repeatedly, and is left alone for a while."""
+
+    code = "CIRCUIT_BREAKER_OPEN"
 
 
 class EmbeddingUnavailableError(UnavailableError):

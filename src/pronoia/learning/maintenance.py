@@ -13,7 +13,7 @@ from pronoia.domain.records import RelationshipType
 from pronoia.learning.near_duplicates import find_duplicates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from uuid import UUID
 
     from numpy.typing import NDArray
@@ -78,10 +78,10 @@ class _Broken:
     fault: str
 
 
-def find_maintenance(held: WorkingSet, links: Sequence[Relationship], now: float) -> Findings:
+def find_maintenance(held: WorkingSet, links: Iterable[Relationship], now: float) -> Findings:
     """Look for duplicates, stale memories and relationships that do not hold; `now` in seconds since the epoch.
 
-    `links` are those of the set, copied, because it may go on changing meanwhile.
+    `links` are those of the set at one moment, because it may go on changing meanwhile.
     """
     size = held.size
     unused = _days_unused(held, now)
@@ -167,12 +167,12 @@ def _broken(held: WorkingSet, broken: _Broken, unused: NDArray[np.float64]) -> S
     )
 
 
-def _find_broken(held: WorkingSet, links: Sequence[Relationship]) -> list[_Broken]:
+def _find_broken(held: WorkingSet, links: Iterable[Relationship]) -> list[_Broken]:
     found: list[_Broken] = []
     for link in links:
         row, other = held.row_of(link.memory_id), held.row_of(link.related_memory_id)
         if row is None or other is None:
-            continue  # deleted since the links were copied
+            continue  # deleted since
         fault = _fault(held, link, row, other)
         if fault is not None:
             found.append(_Broken(link, row, other, fault))

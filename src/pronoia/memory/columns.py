@@ -42,12 +42,21 @@ class Column(Generic[Scalar]):
         """Append entries."""
         added = np.asarray(values, dtype=self._buffer.dtype)
         needed = self._size + len(added)
+        self._make_room(needed)
+        self._buffer[self._size : needed] = added
+        self._size = needed
+
+    def append(self, value: float) -> None:
+        """Append one entry, a row of equal numbers where an entry is a row."""
+        self._make_room(self._size + 1)
+        self._buffer[self._size] = value
+        self._size += 1
+
+    def _make_room(self, needed: int) -> None:
         if needed > len(self._buffer):
             grown = np.zeros((max(needed, 2 * len(self._buffer)), *self._shape), dtype=self._buffer.dtype)
             grown[: self._size] = self._buffer[: self._size]
             self._buffer = grown
-        self._buffer[self._size : needed] = added
-        self._size = needed
 
 
 class Categories:

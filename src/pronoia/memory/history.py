@@ -33,7 +33,8 @@ class History:
         self._items: Column[np.int32] = Column(np.int32)
         self._times: Column[np.float64] = Column(np.float64)
         self._own: Column[np.bool_] = Column(np.bool_)
-        self._pending: OrderedDict[tuple[bytes, int], None] = OrderedDict()
+        self._pending: OrderedDict[tuple[bytes, int], bool] = OrderedDict()
+        """Whether each counts as usage."""
 
     def __len__(self) -> int:
         return len(self._times.values)
@@ -70,15 +71,24 @@ class History:
         """Give the number of a memory that was ever used."""
         return self._numbers.get(memory_id.bytes)
 
-    def record(self, memory_id: UUID, at: float) -> None:
+    def record(self, memory_id: UUID, at: float, *, counted: bool = True) -> None:
         """Append a use that the log does not have yet, unless it is here already."""
-        self._record(memory_id.bytes, at)
+        self._record(memory_id.bytes, at, counted=counted)
+
+    def pending_usage(self) -> dict[bytes, tuple[int, float]]:
+        """Give how often each memory was used that the log does not count yet, and when last; keyed by its 16 bytes."""
+        usage: dict[bytes, tuple[int, float]] = {}
+        for (key, at), counted in self._pending.items():
+            if counted:
+                count, last = usage.get(key, (0, 0.0))
+                usage[key] = (count + 1, max(last, at / MICROSECONDS))
+        return usage
 
     def record_first(self, ids: bytes, times: Sequence[float]) -> None:
         """Append a use of each memory that has none yet; ids of 16 bytes a memory."""
         for key, at in zip(split(ids), times, strict=True):
             if key not in self._numbers:
-                self._record(key, at)
+                self._record(key, at, counted=False)
 
     def confirm(self, count: int) -> bool:
         """Note that the log has the `count` oldest pending uses. False, and nothing done, if there are not so many."""
@@ -92,7 +102,7 @@ class History:
         """Append what was read from the log, but for what was pending here."""
         uses = list(zip(split(columns.memory_ids), np.frombuffer(columns.times, dtype=">f8").tolist(), strict=True))
         if self._pending:
-            uses = [use for use in uses if self._pending.pop(_name(*use), self) is self]
+            uses = [use for use in uses if self._pending.pop(_name(*use), None) is None]
         self._append(uses, own=False)
 
     def forget(self, memory_id: UUID) -> None:
@@ -112,11 +122,11 @@ class History:
         for name in [name for name in self._pending if name[0] == memory_id.bytes]:
             del self._pending[name]
 
-    def _record(self, key: bytes, at: float) -> None:
+    def _record(self, key: bytes, at: float, *, counted: bool) -> None:
         name = _name(key, at)
         if name in self._pending:
             return
-        self._pending[name] = None
+        self._pending[name] = counted
         self._append([(key, at)], own=True)
 
     def _append(self, uses: Sequence[tuple[bytes, float]], *, own: bool) -> None:

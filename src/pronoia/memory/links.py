@@ -26,7 +26,8 @@ class Links:
         return len(self._loaded) + len(self._all)
 
     def __iter__(self) -> Iterator[Relationship]:
-        return chain(self._loaded, self._all.values())
+        """Give those that are there now. Another thread may go through them while the set changes."""
+        return chain(iter(self._loaded), list(self._all.values()))
 
     @property
     def nbytes(self) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pronoia.domain.errors import InvalidInputError
 from pronoia.memory.working_set import WorkingSet
 from pronoia.ports import UserState
+from pronoia.resilience.deadline import without_deadline
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,7 +78,7 @@ class Residents:
             return resident.working_set
         task = self._loading.get(digest)
         if task is None:
-            task = asyncio.create_task(self._load(scope, digest))
+            task = asyncio.create_task(self._load(scope, digest), context=without_deadline())
             self._loading[digest] = task
             task.add_done_callback(lambda _: self._loading.pop(digest, None))
         # The leader runs in its own task: a caller who leaves must not fail those who wait with it.
@@ -122,7 +123,9 @@ class Residents:
         if resident is None:
             return
         held = resident.working_set
-        if held.activity + count == activity and held.history.confirm(count):
+        # A load that is under way may have read the counts before these uses were written; they stay pending for it.
+        is_loading = scope.digest in self._loading
+        if not is_loading and held.activity + count == activity and held.history.confirm(count):
             held.activity = activity
         self.heard(scope.digest, 0, activity)
 

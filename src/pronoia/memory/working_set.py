@@ -171,8 +171,8 @@ class WorkingSet:
         for relationship_id in snapshot.removed_relationships:
             self.links.remove(relationship_id)
         self._append(snapshot.memories)
-        self._count(snapshot.usage)
         self.history.extend(snapshot.accesses)
+        self._count(snapshot.usage)
         # The use of writing a memory reaches the log a moment after the memory is stored.
         self.history.record_first(snapshot.memories.ids, snapshot.memories.created_at)
         for relationship in snapshot.relationships:
@@ -251,7 +251,7 @@ class WorkingSet:
         row = self.row_of(memory_id)
         if row is None:
             return
-        self.history.record(memory_id, at)
+        self.history.record(memory_id, at, counted=counted)
         if counted:
             self.usage_count[row] += 1
             self.last_accessed[row] = at
@@ -272,9 +272,13 @@ class WorkingSet:
         return order
 
     def _kill(self, key: bytes) -> int | None:
+        """Give up a row. What it said is gone at once; only the row stays, so that others keep their numbers."""
         row = self._rows.pop(key, None)
         if row is not None:
             self.alive[row] = False
+            self._text_bytes -= len(self._texts[row]) + len(self._metadata[row])
+            self._keys[row], self._texts[row], self._tags[row], self._metadata[row] = bytes(16), "", "[]", "{}"
+            self.vectors[row] = 0
             self._neighbours = None
         return row
 
@@ -329,12 +333,15 @@ class WorkingSet:
                 self.helpfulness[first + offset] = self.helpfulness[old]
 
     def _count(self, usage: UsageColumns) -> None:
+        """Take over what the store counts, and add the uses that it has not heard of yet."""
+        pending = self.history.pending_usage()
         for at, memory_id in enumerate(usage.ids):
             row = self.row_of(memory_id)
             if row is not None:
                 accessed = usage.last_accessed[at]
-                self.usage_count[row] = usage.usage_count[at]
-                self.last_accessed[row] = np.nan if accessed is None else accessed
+                count, last = pending.get(memory_id.bytes, (0, np.nan))
+                self.usage_count[row] = usage.usage_count[at] + count
+                self.last_accessed[row] = np.fmax(np.nan if accessed is None else accessed, last)
                 self.helpfulness[row] = usage.helpfulness[at]
 
 

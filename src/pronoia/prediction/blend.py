@@ -106,9 +106,9 @@ class SharedBlend:
         # What was taken out may leave less than nothing, by rounding.
         before = np.maximum(self._learned[1, place], 0)
         step = LEARNING_RATE * gradient / np.sqrt(FIRST_SQUARES + before + squares)
-        for target in (self._learned, self._part(user)):
-            target[0, place] += step
-            target[1, place] += squares
+        added = np.array((step, squares))
+        self._learned[:, place] += added
+        self._part(user)[:, place] += added
 
     def _part(self, user: Scope) -> NDArray[np.float64]:
         part = self._unsaved.get(user)

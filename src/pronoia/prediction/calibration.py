@@ -17,10 +17,12 @@ CIRCUMSTANCES: Final = ("place", "uses", "memories")
 """What moves a confidence beside the belief: logarithms of the place in the ranking, of the uses and the memories."""
 PARAMETERS: Final = len(KNOTS) + len(CIRCUMSTANCES)
 
+_knots = np.array(KNOTS)
+
 
 def beliefs(next_probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give the log-odds of a use within AHEAD independent draws: p' = 1 - (1 - p)^AHEAD."""
-    missed = AHEAD * np.log1p(-np.clip(next_probabilities.astype(np.float64), 1e-9, 1 - 1e-9))
+    missed = AHEAD * np.log1p(-next_probabilities.astype(np.float64).clip(1e-9, 1 - 1e-9))
     return np.log(-np.expm1(missed)) - missed
 
 
@@ -29,10 +31,9 @@ def describe(next_probabilities: NDArray[np.float32], places: NDArray[np.intp], 
 
     `next_probabilities` are of all memories, `places` those predicted, best first.
     """
-    believed = np.clip(beliefs(next_probabilities[places]), KNOTS[0], KNOTS[-1])
-    upper = np.clip(np.searchsorted(KNOTS, believed), 1, len(KNOTS) - 1)
-    knots = np.array(KNOTS)
-    share = (believed - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    believed = beliefs(next_probabilities[places]).clip(KNOTS[0], KNOTS[-1])
+    upper = _knots[1:-1].searchsorted(believed) + 1
+    share = (believed - _knots[upper - 1]) / (_knots[upper] - _knots[upper - 1])
     described = np.zeros((len(places), PARAMETERS))
     rows = np.arange(len(places))
     described[rows, upper - 1] = 1 - share

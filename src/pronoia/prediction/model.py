@@ -118,9 +118,10 @@ class Model:
         if statistics.memories <= LEARNED_FROM:
             return np.arange(statistics.memories)
         half = LEARNED_FROM // 2
-        last = np.argpartition(-statistics.last_positions, half)[:half]
-        most = np.argpartition(-statistics.counts, half)[:half]
-        return np.unique(np.concatenate((last, most, [item])))
+        chosen = statistics.ranks < half
+        chosen[(-statistics.counts).argpartition(half)[:half]] = True
+        chosen[item] = True
+        return np.flatnonzero(chosen)
 
     def _measure(
         self, rows: NDArray[np.intp], at: float, blend: Blend
@@ -132,7 +133,8 @@ class Model:
 
     def _settle(self, made: _Unsettled) -> None:
         """Check what was predicted AHEAD uses ago."""
-        self._shared.settle(self._user, made.described, np.isin(made.items, self._statistics.items[-AHEAD:]))
+        came_true = (made.items[:, None] == self._statistics.items[-AHEAD:]).any(axis=1)
+        self._shared.settle(self._user, made.described, came_true)
 
 
 def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ DAY = 86_400.0
 WEEK = 7 * DAY
 MONDAY = 3 * DAY
 """The epoch began on a Thursday; added to it, weeks begin on Mondays."""
+DECAY = -1 / np.array(HALF_LIVES)
+"""Halvings in a second, negative."""
 SLOWEST_RHYTHM = 0.15
 """Least share of a new interval in a memory's running rhythm."""
 
@@ -31,13 +34,16 @@ class UseStatistics:
         self._offset = utc_offset_seconds
         self._items: Column[np.int32] = Column(np.int32)
         self._times: Column[np.float64] = Column(np.float64)
+        self._times_of_day: Column[np.float32] = Column(np.float32)
+        self._times_of_week: Column[np.float32] = Column(np.float32)
         self._log_gaps: Column[np.float32] = Column(np.float32)
         self._counts: Column[np.float32] = Column(np.float32)
         self._last_times: Column[np.float64] = Column(np.float64)
-        self._last_positions: Column[np.int64] = Column(np.int64)
-        self._decayed: Column[np.float64] = Column(np.float64, len(HALF_LIVES))
-        self._rhythms: Column[np.float64] = Column(np.float64)
-        self._rhythm_variances: Column[np.float64] = Column(np.float64)
+        self._ranks: Column[np.float32] = Column(np.float32)
+        self._decayed: Column[np.float32] = Column(np.float32, len(HALF_LIVES))
+        self._decayed_totals = np.zeros(len(HALF_LIVES))
+        self._rhythms: Column[np.float32] = Column(np.float32)
+        self._rhythm_variances: Column[np.float32] = Column(np.float32)
 
     @property
     def uses(self) -> int:
@@ -58,6 +64,16 @@ class UseStatistics:
         return self._times.values
 
     @property
+    def times_of_day(self) -> NDArray[np.float32]:
+        """When each use was on the user's clock, in seconds since midnight."""
+        return self._times_of_day.values
+
+    @property
+    def times_of_week(self) -> NDArray[np.float32]:
+        """When each use was on the user's clock, in seconds since Monday began."""
+        return self._times_of_week.values
+
+    @property
     def log_gaps(self) -> NDArray[np.float32]:
         """ln(1 + seconds since the use before)."""
         return self._log_gaps.values
@@ -72,45 +88,60 @@ class UseStatistics:
         return self._last_times.values
 
     @property
-    def last_positions(self) -> NDArray[np.int64]:
-        return self._last_positions.values
+    def ranks(self) -> NDArray[np.float32]:
+        """How many memories were used after each one's last use."""
+        return self._ranks.values
 
     @property
-    def rhythms(self) -> NDArray[np.float64]:
+    def rhythms(self) -> NDArray[np.float32]:
         """Running mean of ln(1 + seconds between two uses) of each memory; 0 until it was used twice."""
         return self._rhythms.values
 
     @property
-    def rhythm_variances(self) -> NDArray[np.float64]:
+    def rhythm_variances(self) -> NDArray[np.float32]:
         return self._rhythm_variances.values
 
-    def local(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give times on the user's clock, counted from a Monday."""
-        return times + (self._offset + MONDAY)
+    def local(self, time: float) -> float:
+        """Give a time on the user's clock, counted from a Monday."""
+        return time + self._offset + MONDAY
 
-    def decayed(self, at: float) -> NDArray[np.float64]:
-        """Give each memory's uses, halved at each of HALF_LIVES; (n, len(HALF_LIVES))."""
-        ages = np.maximum(at - self.last_times, 0)
-        return self._decayed.values * np.exp2(-ages[:, None] / np.array(HALF_LIVES))
+    def decayed(self, at: float, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give the uses of some memories, halved at each of HALF_LIVES, and those of all.
+
+        Their shapes are (len(rows), len(HALF_LIVES)) and (len(HALF_LIVES),).
+        """
+        ages = np.maximum(at - self.last_times[rows], 0)
+        decays = (ages[:, None] * DECAY).astype(np.float32)
+        age = max(0.0, at - float(self.times[-1]))
+        totals = self._decayed_totals * np.exp2(age * DECAY)
+        return self._decayed.values[rows] * np.exp2(decays, out=decays), totals.astype(np.float32)
 
     def record(self, item: int, at: float) -> None:
         """Append a use. One that comes late counts as if it came with the latest."""
-        position = self.uses
-        if position:
-            at = max(at, float(self.times[-1]))
+        gap = 0.0
+        if self.uses:
+            latest = float(self.times[-1])
+            at = max(at, latest)
+            gap = at - latest
         if item == self.memories:
             self._begin(at)
         seconds = at - float(self.last_times[item])
         if self.counts[item]:
-            self._learn_rhythm(item, float(np.log1p(seconds)))
-        self._decayed.values[item] = self._decayed.values[item] * np.exp2(-seconds / np.array(HALF_LIVES)) + 1
-        gap = at - float(self.times[-1]) if position else 0.0
-        self._items.extend([item])
-        self._times.extend([at])
-        self._log_gaps.extend([np.log1p(gap)])
+            self._learn_rhythm(item, math.log1p(seconds))
+        decays = np.exp2(np.array(((seconds,), (gap,))) * DECAY)
+        self._decayed.values[item] = self._decayed.values[item] * decays[0] + 1
+        self._decayed_totals = self._decayed_totals * decays[1] + 1
+        local = self.local(at)
+        self._items.append(item)
+        self._times.append(at)
+        self._times_of_day.append(local % DAY)
+        self._times_of_week.append(local % WEEK)
+        self._log_gaps.append(math.log1p(gap))
         self.counts[item] += 1
         self.last_times[item] = at
-        self.last_positions[item] = position
+        ranks = self.ranks
+        ranks += ranks < ranks[item]
+        ranks[item] = 0
 
     def replay(self, items: NDArray[np.int32], times: NDArray[np.float64]) -> None:
         """Take over a whole history at once; the same as recording each use on new statistics."""
@@ -124,13 +155,19 @@ class UseStatistics:
         ages = times[last][items] - times
         self._items.extend(items)
         self._times.extend(times)
+        local = times + self.local(0.0)
+        self._times_of_day.extend(local % DAY)
+        self._times_of_week.extend(local % WEEK)
         self._log_gaps.extend(np.log1p(gaps))
         self._counts.extend(np.bincount(items, minlength=count))
         self._last_times.extend(times[last])
-        self._last_positions.extend(last)
+        ranks = np.empty(count)
+        ranks[np.argsort(-last)] = np.arange(count)
+        self._ranks.extend(ranks)
         self._decayed.extend(
             np.stack([np.bincount(items, np.exp2(-ages / half_life), count) for half_life in HALF_LIVES], axis=1)
         )
+        self._decayed_totals = np.exp2((times[-1] - times)[:, None] * DECAY).sum(axis=0)
         self._rhythms.extend(np.zeros(count))
         self._rhythm_variances.extend(np.zeros(count))
         self._replay_rhythms(items, times)
@@ -149,12 +186,12 @@ class UseStatistics:
         self.rhythm_variances[:] = variances
 
     def _begin(self, at: float) -> None:
-        self._counts.extend([0])
-        self._last_times.extend([at])
-        self._last_positions.extend([self.uses])
-        self._decayed.extend(np.zeros((1, len(HALF_LIVES))))
-        self._rhythms.extend([0])
-        self._rhythm_variances.extend([0])
+        self._last_times.append(at)
+        self._ranks.append(self.memories)
+        self._counts.append(0)
+        self._decayed.append(0)
+        self._rhythms.append(0)
+        self._rhythm_variances.append(0)
 
     def _learn_rhythm(self, item: int, interval: float) -> None:
         self.rhythms[item], self.rhythm_variances[item] = _moved(

@@ -100,7 +100,7 @@ class Background:
         memories = await self._memories(held, work)
         vectors = await self._embedder.embed([with_speaker(memory.speaker, memory.text) for memory in memories])
         named = [(memory.id, vector) for memory, vector in zip(memories, vectors, strict=True)]
-        return await self._queue.finish_vectors(work.scope, named)
+        return await self._queue.finish_vectors(work, named)
 
     async def _memories(self, held: WorkingSet | None, work: PendingWork) -> list[Memory]:
         """Read the memories that are still there; those of a user above the resident limit from the store."""
@@ -114,7 +114,7 @@ class Background:
 
     async def _link(self, held: WorkingSet | None, work: PendingWork) -> Written:
         if held is None:
-            return await self._queue.finish_links(work.scope, work.memory_ids, [])
+            return await self._queue.finish_links(work, [])
         loop = asyncio.get_running_loop()
         status = "failed"
         try:
@@ -125,7 +125,7 @@ class Background:
             self._meter.count("relationship_detection_attempts_total", status=status)
         for link in found:
             self._meter.count("relationships_detected_total", type=link.type.value)
-        return await self._queue.finish_links(work.scope, work.memory_ids, found)
+        return await self._queue.finish_links(work, found)
 
     def _find_links(self, held: WorkingSet, rows: list[int]) -> list[Relationship]:
         """Relate memories, at the cost of one matrix product; runs beside the event loop."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pronoia.domain.errors import NotFoundError
 from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind
 from pronoia.prediction.patterns import Pattern, detect_patterns, distributions
 from pronoia.prediction.sessions import count_pairs, members, split_sessions
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.domain.identifiers import Scope
+    from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
     from pronoia.ports import Clock, InsightStore
@@ -37,6 +37,8 @@ class UseReport:
     """Accesses of a period against the working set. `rows`, `times` and sessions are aligned; pairs are of rows."""
 
     held: WorkingSet
+    memory_count: int
+    """All that the user has; above the resident limit `held` has those used last alone."""
     rows: NDArray[np.int64]
     times: NDArray[np.float64]
     pairs: NDArray[np.int64]
@@ -66,10 +68,18 @@ class Insights:
     """Reads the append-only log of uses once a report; the rest is arithmetic beside the event loop."""
 
     def __init__(
-        self, *, store: InsightStore, residents: Residents, clock: Clock, executor: Executor, zone: tzinfo
+        self,
+        *,
+        store: InsightStore,
+        residents: Residents,
+        excerpts: Excerpts,
+        clock: Clock,
+        executor: Executor,
+        zone: tzinfo,
     ) -> None:
         self._store = store
         self._residents = residents
+        self._excerpts = excerpts
         self._clock = clock
         self._executor = executor
         self._zone = zone
@@ -77,11 +87,14 @@ class Insights:
     async def use(self, scope: Scope, days: int, at: datetime | None = None) -> UseReport:
         """Report on the uses of the `days` days before a time, or before now.
 
-        Raises NotFoundError above the resident limit.
+        Above the resident limit it is about the memories used last.
         """
         held = await self._residents.get(scope)
         if held is None:
-            raise NotFoundError("Patterns of a user above the resident limit cannot be read yet.")
+            held = await self._excerpts.last_used(scope)
+            memory_count = await self._excerpts.memory_count(scope)
+        else:
+            memory_count = held.count
         since = (at or self._clock.now()) - timedelta(days=days)
         columns = await self._store.accesses(scope, since, LARGEST_HISTORY)
         known = [
@@ -93,12 +106,15 @@ class Insights:
         times = np.array([at for _, at in known], dtype=np.float64)
         order = np.argsort(times, kind="stable")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._report, held, rows[order], times[order])
+        return await loop.run_in_executor(self._executor, self._report, held, memory_count, rows[order], times[order])
 
-    def _report(self, held: WorkingSet, rows: NDArray[np.int64], times: NDArray[np.float64]) -> UseReport:
+    def _report(
+        self, held: WorkingSet, memory_count: int, rows: NDArray[np.int64], times: NDArray[np.float64]
+    ) -> UseReport:
         pairs, counts = count_pairs(members(rows, split_sessions(times)))
         hourly, daily = distributions(times, self._zone)
-        return UseReport(held, rows, times, pairs, counts, hourly, daily, detect_patterns(rows, times, self._zone))
+        patterns = detect_patterns(rows, times, self._zone)
+        return UseReport(held, memory_count, rows, times, pairs, counts, hourly, daily, patterns)
 
     async def progress(self, scope: Scope, days: int, at: datetime | None = None) -> Progress:
         """Give the metrics of the `days` days before a time, or before now; that day as it stands."""
@@ -127,7 +143,7 @@ class Insights:
         values: list[DailyValue] = []
         if used.any():
             values.append(DailyValue("avg_helpfulness", day, float(held.helpfulness[used].mean())))
-        strengths = [link.strength for link in held.links]
+        strengths = [strength for _, strength in held.links.strengths()]
         if strengths:
             values.append(DailyValue("relationship_quality", day, float(np.mean(strengths))))
         return values

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from pronoia.domain.errors import InvalidInputError, NotFoundError, UnavailableError
+from pronoia.domain.errors import InvalidInputError, UnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.maintenance import REVERSIBLE_FOR, MaintenanceAction, MaintenanceKind, Restoration
 from pronoia.learning.maintenance import SuggestionType, find_maintenance
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pronoia.domain.maintenance import MaintenanceStep
     from pronoia.domain.records import Idempotency
     from pronoia.learning.maintenance import Findings
+    from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.ports import Clock, Maintained, MaintenanceStore, Meter
     from pronoia.services.changes import Changes
@@ -50,6 +51,7 @@ class Maintenance:
         *,
         store: MaintenanceStore,
         residents: Residents,
+        excerpts: Excerpts,
         changes: Changes,
         clock: Clock,
         meter: Meter,
@@ -57,6 +59,7 @@ class Maintenance:
     ) -> None:
         self._store = store
         self._residents = residents
+        self._excerpts = excerpts
         self._changes = changes
         self._clock = clock
         self._meter = meter
@@ -67,15 +70,15 @@ class Maintenance:
     ) -> tuple[Findings, int]:
         """Look, as of a time or now, for what could be mended; and give the version that was looked at.
 
-        It is done beside the event loop.
+        It is done beside the event loop. Above the resident limit the memories used last are looked at.
         """
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            raise NotFoundError("The memory of a user above the resident limit cannot be looked through yet.")
+            held = await self._excerpts.last_used(scope)
         version = held.version
         now = (at or self._clock.now()).timestamp()
         # A complete reload gives the set new columns; the copy goes on reading those that it began with.
-        work = partial(find_maintenance, copy(held), list(held.links), now)
+        work = partial(find_maintenance, copy(held), iter(held.links), now)
         with timed(self._meter, self._clock, "maintenance_duration_seconds"):
             return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
 

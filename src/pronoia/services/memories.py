@@ -124,6 +124,7 @@ class Memories:
         written = await self._store.delete(scope, memory_id, self._clock.now(), idempotency)
         if not written.replayed:
             self._publish(scope, snapshots.removed(written.version, memory_id))
+            self._outcomes.forget(scope, memory_id)
             self._ranking_weights.forgot(scope, memory_id)
             await self._answers.forget(scope)
         self._count("delete")

@@ -87,10 +87,22 @@ class Outcomes:
                 answer.used.add(memory_id)
         self._judge_old(scope, waiting, at)
 
-    def forget(self, scope: Scope) -> None:
-        """Drop all that waits about a user."""
-        self._open.pop(scope, None)
-        self._sums = {key: sums for key, sums in self._sums.items() if key[0] != scope}
+    def forget(self, scope: Scope, memory_id: UUID | None = None) -> None:
+        """Drop all that waits about a memory that was just deleted, or about all of a user's.
+
+        An answer that named other memories too is judged by those.
+        """
+        if memory_id is None:
+            self._open.pop(scope, None)
+            self._sums = {key: sums for key, sums in self._sums.items() if key[0] != scope}
+            return
+        waiting = self._open.get(scope)
+        if waiting is None:
+            return
+        for answer in waiting:
+            answer.confidences.pop(memory_id, None)
+            answer.used.discard(memory_id)
+        self._open[scope] = deque(answer for answer in waiting if answer.confidences)
 
     async def run(self) -> None:
         """Flush until cancelled."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Memory
+    from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
     from pronoia.ports import Clock, Meter
@@ -69,13 +70,14 @@ class Predicted:
 
 
 class Predictions:
-    """Answers from the working set. Users above the resident limit have none, and are predicted nothing."""
+    """Answers from the working set, or above the resident limit from one of the memories used last."""
 
     def __init__(
         self,
         *,
         recall: Recall,
         residents: Residents,
+        excerpts: Excerpts,
         learning: PredictionLearning,
         outcomes: Outcomes,
         clock: Clock,
@@ -83,6 +85,7 @@ class Predictions:
     ) -> None:
         self._recall = recall
         self._residents = residents
+        self._excerpts = excerpts
         self._learning = learning
         self._outcomes = outcomes
         self._clock = clock
@@ -115,7 +118,7 @@ class Predictions:
         vector = None if request.context is None else await self._recall.vector(scope, request.context)
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            return Predicted([], 0, whole=False)
+            held = await self._excerpts.last_used(scope)
         serving = await self._learning.serving(held)
         # Nothing waits from here on: numbers and rows stay as they are.
         rows = held.rows_of_history()

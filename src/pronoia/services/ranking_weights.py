@@ -15,6 +15,7 @@ from pronoia.domain.identifiers import new_id
 from pronoia.learning.ranking_learner import RankingLearner
 from pronoia.ports import RankingExample, RankingState
 from pronoia.recall.signals import SIGNALS
+from pronoia.resilience.deadline import without_deadline
 from pronoia.services.ranking_examples import by_query, to_outcome
 from pronoia.services.recent_searches import RecentSearches
 
@@ -128,7 +129,7 @@ class RankingWeights:
         now = self._clock.monotonic()
         if now - served.read_at >= REFRESH_SECONDS:
             served.read_at = now
-            task = asyncio.create_task(self._read(scope))
+            task = asyncio.create_task(self._read(scope), context=without_deadline())
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         return served.weights
@@ -146,6 +147,11 @@ class RankingWeights:
         """Note what a search showed."""
         self._searches.note(scope, query, shown)
         self._search_counts[scope] += 1
+
+    def suggested(self, scope: Scope, context: str, shown: Sequence[UUID]) -> None:
+        """Note what was suggested: using or judging it teaches as much as if it had been searched for."""
+        if shown:
+            self._searches.note(scope, context, shown)
 
     def used(self, scope: Scope, memory_id: UUID) -> None:
         """Learn from a memory that was fetched just after a search showed it."""
@@ -169,11 +175,11 @@ class RankingWeights:
 
     def forgot(self, scope: Scope, memory_id: UUID | None = None) -> None:
         """Drop what was learned from a memory that was just deleted, or from all of a user's."""
+        self._searches.forget(scope, memory_id)
         learning = self._learning.get(scope)
         if memory_id is not None and learning is not None and not _involves(learning.examples, memory_id):
             return
         if memory_id is None:
-            self._searches.forget(scope)
             self._search_counts.pop(scope, None)
         self._changes += 1
         self._learning.pop(scope, None)
@@ -184,14 +190,12 @@ class RankingWeights:
         state = await self._store.state(scope)
         feedback = await self._store.feedback(scope)
         personalised = state.served and state.layout == LAYOUT
-        weights = np.array(state.weights) if personalised else self._prior_weights
-        content = float(np.linalg.norm(weights))
-        use = self._prior.use
+        classic = self._project(np.array(state.weights) if personalised else None)
         return LearningParameters(
-            usage_weight=round(use.usage / (use.usage + content), 4),
-            recency_weight=round(use.recency / (use.recency + content), 4),
-            helpfulness_weight=round(use.helpfulness / (use.helpfulness + content), 4),
-            relationship_weight=round(use.relationship / (use.relationship + content), 4),
+            usage_weight=classic["usage"],
+            recency_weight=classic["recency"],
+            helpfulness_weight=classic["helpfulness"],
+            relationship_weight=classic["relationship"],
             personalised=personalised,
             total_searches=state.searches + self._search_counts[scope],
             positive_feedback_count=feedback.positive,
@@ -199,6 +203,10 @@ class RankingWeights:
             avg_search_satisfaction=AVERAGE_SATISFACTION if feedback.satisfaction is None else feedback.satisfaction,
             last_weight_update=state.fitted_at,
         )
+
+    async def classic(self, scope: Scope) -> dict[str, float]:
+        """Give the four classic weights of what ranks for a user now; see LearningParameters."""
+        return self._project(await self.of(scope))
 
     @property
     def pending(self) -> int:
@@ -246,6 +254,19 @@ class RankingWeights:
             await self._store.count_searches(counts)
             self._search_counts.subtract(counts)
             self._search_counts = +self._search_counts
+
+    def _project(self, weights: NDArray[np.floating] | None) -> dict[str, float]:
+        content = float(np.linalg.norm(self._prior_weights if weights is None else weights))
+        use = self._prior.use
+        return {
+            name: round(weight / (weight + content), 4)
+            for name, weight in (
+                ("usage", use.usage),
+                ("recency", use.recency),
+                ("helpfulness", use.helpfulness),
+                ("relationship", use.relationship),
+            )
+        }
 
     def _learn(
         self, scope: Scope, query: str, memory_id: UUID, shown: tuple[UUID, ...], *, helpful: bool, strength: float

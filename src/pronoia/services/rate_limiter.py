@@ -196,7 +196,6 @@ class RateLimiter:
         now = self._clock.monotonic()
         for charge in refusing:
             self._meter.count("rate_limit_rejects_total", limiter_type=charge.subject.limiter)
-            self._meter.count("rate_limit_hits_total", type=charge.subject.limiter)
         return [charge.usage(now, refused=True) for charge in refusing]
 
     def _spend(self, charges: Sequence[_Charge]) -> bool:

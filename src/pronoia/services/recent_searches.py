@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,11 +53,18 @@ class RecentSearches:
         """Give the newest that showed a memory."""
         return next((one for one in self._recent(scope) if memory_id in one.shown), None)
 
-    def forget(self, scope: Scope) -> None:
-        """Forget what a user searched for."""
-        self._searches.pop(scope, None)
+    def forget(self, scope: Scope, memory_id: UUID | None = None) -> None:
+        """Forget that a memory was shown, or all that a user searched for."""
+        searches = self._searches.pop(scope, None)
+        if memory_id is not None and searches is not None:
+            self._searches[scope] = deque((_without(one, memory_id) for one in searches), maxlen=SEARCHES_OF_A_USER)
 
     def _recent(self, scope: Scope) -> list[RecentSearch]:
         """Give the newest first."""
         since = self._clock.monotonic() - RECENT_SECONDS
         return [one for one in reversed(self._searches.get(scope, ())) if one.at >= since]
+
+
+def _without(search: RecentSearch, memory_id: UUID) -> RecentSearch:
+    shown = tuple(one for one in search.shown if one != memory_id)
+    return replace(search, shown=shown, used=search.used - {memory_id})

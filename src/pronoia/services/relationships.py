@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pronoia.domain.errors import InvalidInputError, NotFoundError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import Memory, Relationship, RelationshipType
-from pronoia.ports import UserState
+from pronoia.ports import RelationshipCount, UserState
 from pronoia.services.drafts import check_characters
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Idempotency
+    from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
     from pronoia.ports import Clock, MemoryStore, Related
@@ -25,13 +26,8 @@ MAXIMUM_EXPLANATION = 200
 MAXIMUM_DEPTH = 10
 EDGES_OF_A_NODE = 20
 MAXIMUM_NODES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class TypeCount:
-    type: RelationshipType
-    count: int
-    average_strength: float
+EDGES_LISTED = 1_000
+"""Of one memory of a user above the resident limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +39,17 @@ class Graph:
 
 
 class Relationships:
-    """Reads come from the working set; writes are durable before they are answered."""
+    """Reads come from the working set, or above the resident limit from one of the memories around.
 
-    def __init__(self, *, store: MemoryStore, residents: Residents, changes: Changes, clock: Clock) -> None:
+    Writes are durable before they are answered.
+    """
+
+    def __init__(
+        self, *, store: MemoryStore, residents: Residents, excerpts: Excerpts, changes: Changes, clock: Clock
+    ) -> None:
         self._store = store
         self._residents = residents
+        self._excerpts = excerpts
         self._changes = changes
         self._clock = clock
 
@@ -61,8 +63,7 @@ class Relationships:
         minimum_version: int | None = None,
     ) -> list[tuple[Relationship, Memory]]:
         """List what a memory is related to, strongest first, with the memory at the other end."""
-        held = await self._working_set(scope, minimum_version)
-        self._row(held, memory_id)
+        held = await self._around(scope, memory_id, minimum_version)
         found = [
             (link, held.memory(self._row(held, link.related_memory_id)))
             for link in held.links.outgoing(memory_id)
@@ -74,20 +75,19 @@ class Relationships:
         self, scope: Scope, memory_id: UUID, minimum_version: int | None = None
     ) -> tuple[list[Relationship], list[Relationship]]:
         """List relationships from and to a memory."""
-        held = await self._working_set(scope, minimum_version)
-        self._row(held, memory_id)
+        held = await self._around(scope, memory_id, minimum_version)
         return held.links.outgoing(memory_id), held.links.incoming(memory_id)
 
     async def graph(
         self, scope: Scope, memory_id: UUID, depth: int, minimum_strength: float, minimum_version: int | None = None
     ) -> Graph:
         """Walk outwards from a memory, at most MAXIMUM_NODES memories."""
-        held = await self._working_set(scope, minimum_version)
-        self._row(held, memory_id)
+        steps = min(depth, MAXIMUM_DEPTH)
+        held = await self._around(scope, memory_id, minimum_version, steps, EDGES_OF_A_NODE, MAXIMUM_NODES)
         depths = {memory_id: 0}
         edges: dict[UUID, Relationship] = {}
         frontier = [memory_id]
-        for step in range(1, min(depth, MAXIMUM_DEPTH) + 1):
+        for step in range(1, steps + 1):
             reached: list[UUID] = []
             for one in frontier:
                 for link in (held.links.outgoing(one) + held.links.incoming(one))[:EDGES_OF_A_NODE]:
@@ -102,13 +102,15 @@ class Relationships:
         nodes = [held.memory(self._row(held, one)) for one in depths]
         return Graph(nodes, list(edges.values()), depths)
 
-    async def types(self, scope: Scope, minimum_version: int | None = None) -> list[TypeCount]:
+    async def types(self, scope: Scope, minimum_version: int | None = None) -> list[RelationshipCount]:
         """Count relationships by type."""
-        held = await self._working_set(scope, minimum_version)
+        held = await self._residents.get(scope, minimum_version)
+        if held is None:
+            return await self._store.relationship_types(scope)
         strengths: dict[RelationshipType, list[float]] = {}
         for kind, strength in held.links.strengths():
             strengths.setdefault(kind, []).append(strength)
-        return [TypeCount(kind, len(all_), round(sum(all_) / len(all_), 3)) for kind, all_ in sorted(strengths.items())]
+        return [RelationshipCount(kind, len(all_), sum(all_) / len(all_)) for kind, all_ in sorted(strengths.items())]
 
     async def add(
         self,
@@ -146,10 +148,20 @@ class Relationships:
         self._changes.note(scope, UserState(related.version, 0, 0))
         return related
 
-    async def _working_set(self, scope: Scope, minimum_version: int | None) -> WorkingSet:
+    async def _around(
+        self,
+        scope: Scope,
+        memory_id: UUID,
+        minimum_version: int | None,
+        steps: int = 1,
+        edges: int = EDGES_LISTED,
+        limit: int = EDGES_LISTED + 1,
+    ) -> WorkingSet:
+        """Give a set that holds a memory and what is related to it. Raises NotFoundError if the memory is not there."""
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            raise NotFoundError("Relationships of a user above the resident limit cannot be walked yet.")
+            held = await self._excerpts.neighbourhood(scope, memory_id, steps=steps, edges=edges, limit=limit)
+        self._row(held, memory_id)
         return held
 
     def _row(self, held: WorkingSet, memory_id: UUID) -> int:

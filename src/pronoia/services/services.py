@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pronoia.services.rate_limits import RateLimits
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
+    from pronoia.services.resilience import Resilience
     from pronoia.services.suggest import Suggest
 
 
@@ -40,3 +41,4 @@ class Services:
     answers: Answers
     caches: Caches
     health: Health
+    resilience: Resilience

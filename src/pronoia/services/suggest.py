@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.domain.records import AccessKind, Filters
 from pronoia.memory.analyzer import query_terms, words
-from pronoia.recall.prior import shipped_prior, shipped_suggestion_prior
+from pronoia.recall.prior import shipped_suggestion_prior
 from pronoia.services.drafts import check_text
 from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, WORDS_AND_VECTORS, SearchRequest
 from pronoia.services.timing import timed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pronoia.ports import Clock, Meter
     from pronoia.recall.ranking import Ranking
     from pronoia.services.outcomes import Outcomes
+    from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.recall import Recall
     from pronoia.services.uses import Uses
 
@@ -65,7 +66,7 @@ class Suggested:
     silent: bool
     """True if nothing reached the minimum confidence."""
     weights: dict[str, float]
-    """What use weighed in the order, by the four classic names; they add up to 1."""
+    """The four classic weights of what ranked, as RankingWeights.classic gives them."""
     version: int
     withheld: bool = False
     """True if there was something to suggest, and chance had it held back."""
@@ -83,6 +84,7 @@ class Suggest:
         residents: Residents,
         uses: Uses,
         outcomes: Outcomes,
+        ranking_weights: RankingWeights,
         clock: Clock,
         meter: Meter,
         draw: Callable[[], float],
@@ -92,6 +94,7 @@ class Suggest:
         self._residents = residents
         self._uses = uses
         self._outcomes = outcomes
+        self._ranking_weights = ranking_weights
         self._clock = clock
         self._meter = meter
         self._draw = draw
@@ -102,7 +105,7 @@ class Suggest:
         check_text(request.context, "context", MAXIMUM_QUERY_LENGTH)
         await self.used(scope, request.used_ids, minimum_version)
         found = await self.find(scope, request, self._clock.now(), minimum_version)
-        withheld = self.shown(scope, [one.memory.id for one in found.suggestions])
+        withheld = self.shown(scope, request.context, [one.memory.id for one in found.suggestions])
         return replace(found, suggestions=[] if withheld else found.suggestions, withheld=withheld)
 
     async def find(
@@ -127,14 +130,15 @@ class Suggest:
         relevance = shipped_suggestion_prior().relevance
         held, ranking, method = await self._recall.ranked(scope, search, at, minimum_version, relevance)
         suggestions = [_suggestion(held, ranking, place, request.context) for place in range(len(ranking.rows))]
-        return Suggested(
-            suggestions, not suggestions, suggestion_weights(), held.version, whole=method == WORDS_AND_VECTORS
-        )
+        weights = await self._ranking_weights.classic(scope)
+        return Suggested(suggestions, not suggestions, weights, held.version, whole=method == WORDS_AND_VECTORS)
 
-    def shown(self, scope: Scope, memory_ids: Sequence[UUID]) -> bool:
+    def shown(self, scope: Scope, context: str, memory_ids: Sequence[UUID]) -> bool:
         """Note what is about to be suggested, and say whether chance withholds it."""
         withheld = bool(memory_ids) and self._withholds(scope)
         self._outcomes.record_suggestion(scope, memory_ids, withheld=withheld, silent=not memory_ids)
+        if not withheld:
+            self._ranking_weights.suggested(scope, context, memory_ids)
         outcome = "withheld" if withheld else "shown" if memory_ids else "silent"
         self._meter.count("suggestions_total", outcome=outcome)
         self._meter.count("memory_operations_total", operation="suggest")
@@ -149,6 +153,7 @@ class Suggest:
         self._uses.record(scope, used, AccessKind.RECALL)
         for memory_id in used:
             self._outcomes.record_use(scope, memory_id, self._clock.now())
+            self._ranking_weights.used(scope, memory_id)
 
     def _withholds(self, scope: Scope) -> bool:
         shown = self._shown.get(scope.digest, 0)
@@ -181,11 +186,3 @@ def _related(held: WorkingSet, memory_id: UUID) -> list[tuple[UUID, Relationship
     incoming = [(link.memory_id, link) for link in held.links.incoming(memory_id)]
     strong = [(other, link) for other, link in outgoing + incoming if link.strength >= STRONG_RELATIONSHIP]
     return sorted(strong, key=lambda pair: (-pair[1].strength, pair[1].id))[:MAXIMUM_RELATED]
-
-
-def suggestion_weights() -> dict[str, float]:
-    """Give what use weighs in the order, by the four classic names; they add up to 1."""
-    use = shipped_prior().use
-    weights = {"usage": use.usage, "recency": 0.0, "helpfulness": use.helpfulness, "relationship": use.relationship}
-    total = sum(weights.values())
-    return {name: round(weight / total, 4) for name, weight in weights.items()}

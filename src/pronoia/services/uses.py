@@ -59,6 +59,7 @@ class Uses:
         self._pending: list[Access] = []
         self._unwritten: Counter[Scope] = Counter()
         self._arrived = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self.dropped = 0
 
     def record(
@@ -109,12 +110,16 @@ class Uses:
 
     async def flush(self) -> None:
         """Write what is pending. On failure everything stays pending."""
-        while self._pending:
-            batch = self._pending[:MAXIMUM_BATCH]
-            activities = await self._access_log.record(batch)
-            del self._pending[: len(batch)]
-            written = Counter(access.scope for access in batch)
-            self._unwritten -= written
-            for scope, activity in activities.items():
-                self._residents.flushed(scope, activity, written[scope])
-                self._changes.note(scope, UserState(0, activity, 0))
+        # Two at once would write the same uses twice.
+        async with self._flushing:
+            while self._pending:
+                await self._flush_batch(self._pending[:MAXIMUM_BATCH])
+
+    async def _flush_batch(self, batch: Sequence[Access]) -> None:
+        activities = await self._access_log.record(batch)
+        del self._pending[: len(batch)]
+        written = Counter(access.scope for access in batch)
+        self._unwritten -= written
+        for scope, activity in activities.items():
+            self._residents.flushed(scope, activity, written[scope])
+            self._changes.note(scope, UserState(0, activity, 0))

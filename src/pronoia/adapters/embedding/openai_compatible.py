@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from functools import partial
 from http import HTTPStatus
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 import httpx2
 import stamina
 
 from pronoia.adapters.embedding.openai_answer import largest_answer, read_vectors, retry_after, unavailable
+from pronoia.domain.errors import EmbeddingUnavailableError
+from pronoia.resilience import policies
+from pronoia.resilience.breaker import Breaker, CircuitOpenError, Outcome
+from pronoia.resilience.bulkhead import Bulkhead, BulkheadFullError
+from pronoia.resilience.deadline import deadline, time_left
+from pronoia.resilience.retry import RetryBudget, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,36 +27,67 @@ if TYPE_CHECKING:
 
 BATCH_TEXTS = 32
 """Texts in a request: its answer decodes in a few milliseconds on the event loop."""
-CONCURRENT_REQUESTS = 4
-ATTEMPTS = 3
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 1.0
-JITTER_SECONDS = 0.2
+CONCURRENT_REQUESTS = 10
+QUEUED_REQUESTS = 50
 TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 
 class _TransientError(Exception):
-    """A failure that may be gone at the next attempt."""
+    """A failure that may be gone at the next attempt. `fault` says whose: the endpoint's, or that of our asking."""
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    def __init__(self, reason: str, wait: float | None = None, *, fault: bool = True) -> None:
         super().__init__(reason)
         self.reason = reason
         self.wait = wait
+        self.fault = fault
+
+
+class _RefusedError(Exception):
+    """The endpoint is well, and refuses what we ask."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class OpenAICompatibleEmbedder:
     """Asks an endpoint, within one deadline for each `embed`, waiting and retries included.
 
+    An endpoint that fails repeatedly is left alone for a while by the breaker, and retries are a small share of all
+    requests by the budget.
     No redirects, no proxies of the environment, no compressed answers, and never more bytes than the vectors asked
     for can take. Whatever goes wrong, it raises EmbeddingUnavailableError with a `reason` that holds no secret.
     """
 
-    def __init__(self, *, url: str, model: str, key: str, dimensions: int, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        model: str,
+        key: str,
+        dimensions: int,
+        timeout_seconds: float,
+        breaker: Breaker | None = None,
+        bulkhead: Bulkhead | None = None,
+        retries: RetryPolicy | None = None,
+        budget: RetryBudget | None = None,
+        retried: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`retried` is told of each retry that was wanted, and whether the budget granted it."""
         self._model = model
         self._dimensions = dimensions
         self._timeout = timeout_seconds
         self._url = f"{url.rstrip('/')}/embeddings"
-        self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        self._breaker = breaker or Breaker("embedding", policies.EMBEDDING)
+        self._bulkhead = bulkhead or Bulkhead(
+            "embedding",
+            concurrent=CONCURRENT_REQUESTS,
+            queue=QUEUED_REQUESTS,
+            longest_wait_seconds=timeout_seconds,
+        )
+        self._retries = retries or RetryPolicy()
+        self._budget = budget or RetryBudget()
+        self._retried = retried
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         if key:
             headers["authorization"] = f"Bearer {key}"
@@ -56,7 +96,8 @@ class OpenAICompatibleEmbedder:
             timeout=timeout_seconds,
             follow_redirects=False,
             trust_env=False,
-            limits=httpx2.Limits(max_connections=CONCURRENT_REQUESTS),
+            # The bulkhead bounds them.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=CONCURRENT_REQUESTS),
         )
 
     @property
@@ -72,37 +113,43 @@ class OpenAICompatibleEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Embed texts in order, some requests side by side. Raises EmbeddingUnavailableError."""
         batches = [texts[start : start + BATCH_TEXTS] for start in range(0, len(texts), BATCH_TEXTS)]
+        patient = 2 * time_left(self._timeout) >= self._timeout
         try:
-            async with asyncio.timeout(self._timeout), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._embed_batch(batch)) for batch in batches]
-        except TimeoutError as error:
-            raise unavailable(f"it did not answer within {self._timeout:g} s") from error
+            with deadline(self._timeout):
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(self._embed_batch(batch, patient=patient)) for batch in batches]
         except ExceptionGroup as failures:
-            first = failures.exceptions[0]
-            if isinstance(first, _TransientError):
-                raise unavailable(first.reason) from first
-            raise first from None
+            raise self._unavailable(failures.exceptions[0]) from failures.exceptions[0]
         return [vector for task in tasks for vector in task.result()]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _embed_batch(self, texts: Sequence[str]) -> list[Vector]:
-        deadline = asyncio.get_running_loop().time() + self._timeout
-        async for attempt in stamina.retry_context(
-            on=_backoff(deadline),
-            attempts=ATTEMPTS,
-            timeout=self._timeout,
-            wait_initial=FIRST_WAIT_SECONDS,
-            wait_max=LONGEST_WAIT_SECONDS,
-            wait_jitter=JITTER_SECONDS,
-        ):
+    async def _embed_batch(self, texts: Sequence[str], *, patient: bool) -> list[Vector]:
+        self._budget.called()
+        backoff = _Backoff(self._retries, self._budget, self._retried)
+        async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
-                async with self._slots:
-                    body = await self._ask(texts)
-                return read_vectors(body, count=len(texts), dimensions=self._dimensions, space=self.space)
+                async with self._bulkhead.place():
+                    with self._breaker.guard(partial(_judge, patient=patient)):
+                        async with asyncio.timeout(time_left(self._timeout)):
+                            body = await self._ask(texts)
+                            return read_vectors(body, count=len(texts), dimensions=self._dimensions, space=self.space)
         raise AssertionError("a retry context ends by returning or raising")
+
+    def _unavailable(self, error: Exception) -> Exception:
+        match error:
+            case _TransientError() | _RefusedError():
+                return unavailable(error.reason)
+            case TimeoutError():
+                return unavailable(f"it did not answer within {self._timeout:g} s")
+            case CircuitOpenError():
+                return unavailable("it failed repeatedly and is not asked now")
+            case BulkheadFullError():
+                return unavailable("too many wait for it")
+            case _:
+                return error
 
     async def _ask(self, texts: Sequence[str]) -> bytes:
         question = {"model": self._model, "input": list(texts), "encoding_format": "float"}
@@ -114,27 +161,49 @@ class OpenAICompatibleEmbedder:
             # The name of the class alone: some messages quote the address, which may carry a password.
             raise _TransientError(f"the connection failed ({type(error).__name__})") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError) as error:
-            raise unavailable(f"the request cannot be made ({type(error).__name__})") from error
+            raise _RefusedError(f"the request cannot be made ({type(error).__name__})") from error
 
 
-def _backoff(deadline: float) -> Callable[[Exception], bool | float]:
-    def wait_before_next(error: Exception) -> bool | float:
-        if not isinstance(error, _TransientError):
+class _Backoff:
+    """Tells stamina whether to try again, and after how many seconds."""
+
+    def __init__(self, policy: RetryPolicy, budget: RetryBudget, retried: Callable[[bool], None]) -> None:
+        self._policy = policy
+        self._budget = budget
+        self._retried = retried
+        self._retry = 0
+
+    def __call__(self, error: Exception) -> bool | float:
+        self._retry += 1
+        if not isinstance(error, _TransientError) or self._retry > self._policy.retries:
             return False
-        if error.wait is None:
-            return True
-        # To wait past the deadline would only turn a clear refusal into a timeout.
-        return error.wait if asyncio.get_running_loop().time() + error.wait < deadline else False
+        wait = self._policy.wait(self._retry, SystemRandom().random) if error.wait is None else error.wait
+        if wait >= time_left(math.inf):
+            return False  # to wait past the deadline would only turn a clear refusal into a timeout
+        granted = self._budget.spend()
+        self._retried(granted)
+        return wait if granted else False
 
-    return wait_before_next
+
+def _judge(error: BaseException, *, patient: bool) -> Outcome:
+    """Say what an error tells about the endpoint. `patient`: it was given its fair time to answer."""
+    match error:
+        case _TransientError(fault=True) | EmbeddingUnavailableError():
+            return Outcome.FAILURE
+        case TimeoutError():
+            return Outcome.FAILURE if patient else Outcome.IGNORED
+        case _:
+            return Outcome.IGNORED
 
 
 def _check_head(response: httpx2.Response) -> None:
     status = response.status_code
     if status in TRANSIENT_STATUS:
-        raise _TransientError(f"it answered {status}", retry_after(response.headers))
+        raise _TransientError(
+            f"it answered {status}", retry_after(response.headers), fault=status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
     if status != HTTPStatus.OK:
-        raise unavailable(f"it answered {status}")
+        raise _RefusedError(f"it answered {status}")
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise unavailable("its answer is not JSON")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,12 @@ from pronoia.domain.errors import (
     InvalidInputError,
     NotFoundError,
     PronoiaError,
+    StoreCircuitOpenError,
+    StoreOverloadedError,
     StoreUnavailableError,
 )
+from pronoia.resilience.breaker import CircuitOpenError, Outcome
+from pronoia.resilience.bulkhead import BulkheadFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -27,9 +32,17 @@ class KeyInUseError(PronoiaError):
 
 @contextmanager
 def translated_errors() -> Generator[None]:
-    """Turn what the driver raises into errors of the domain, keeping the cause."""
+    """Turn what the driver, the breaker and the bulkhead raise into errors of the domain, keeping the cause."""
     try:
         yield
+    except CircuitOpenError as error:
+        raise StoreCircuitOpenError(
+            "The database failed repeatedly and is not asked now.", retry_after=max(math.ceil(error.retry_after), 1)
+        ) from error
+    except BulkheadFullError as error:
+        raise StoreOverloadedError(
+            "Too many wait for the database. Try again.", retry_after=RETRY_AFTER_SECONDS
+        ) from error
     except asyncpg.PostgresError as error:
         raise _translated(error) from error
     except asyncpg.ClientConfigurationError as error:
@@ -41,7 +54,23 @@ def translated_errors() -> Generator[None]:
         raise _unavailable(f"The database does not answer: {error}.") from error
     except (OSError, asyncpg.InternalClientError) as error:
         # OSError includes TimeoutError. The driver is confused when a connection is closed between two statements.
-        raise _unavailable(f"The database does not answer: {error or type(error).__name__}.") from error
+        raise _unavailable(f"The database does not answer: {str(error) or type(error).__name__}.") from error
+
+
+def judge(error: BaseException, *, patient: bool) -> Outcome:
+    """Say what an error of the driver tells about the database. `patient`: it was given its fair time to answer."""
+    match error:
+        case asyncpg.PostgresError():
+            state = str(getattr(error, "sqlstate", None) or "")
+            return Outcome.FAILURE if state in FAULTS or state[:2] in FAULTS else Outcome.SUCCESS
+        case TimeoutError():
+            return Outcome.FAILURE if patient else Outcome.IGNORED
+        case asyncpg.InterfaceError() if not isinstance(error, ValueError):
+            return Outcome.FAILURE
+        case OSError() | asyncpg.InternalClientError():
+            return Outcome.FAILURE
+        case _:
+            return Outcome.IGNORED
 
 
 def _translated(error: asyncpg.PostgresError) -> PronoiaError:
@@ -77,6 +106,12 @@ def _in_use(_: Exception) -> PronoiaError:
 def _unavailable(message: str) -> StoreUnavailableError:
     return StoreUnavailableError(message, retry_after=RETRY_AFTER_SECONDS)
 
+
+FAULTS = frozenset({"08", "53200", "53300", "57014", "57P01", "57P02", "57P03", "58"})
+"""States in which the database itself is at fault: lost, out of memory or connections, out of time, shut down, broken.
+
+A full disk (53100) or a server that only reads (25006) is not among them: it still answers what is read.
+"""
 
 _TRANSLATIONS: Mapping[str, Callable[[Exception], PronoiaError]] = {
     "08": _unavailable_now,  # connection

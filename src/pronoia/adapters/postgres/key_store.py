@@ -24,7 +24,7 @@ class PostgresKeyStore:
 
     async def find(self, key_id: str) -> ApiKey | None:
         """Find a key before its organisation is known."""
-        async with self._database.writing(None) as connection:
+        async with self._database.writing(None, reserved=True) as connection:
             row = await connection.fetchrow(QUERIES["find_key"], key_id)
         return None if row is None else key_of(row)
 

@@ -57,10 +57,34 @@ class SnapshotLoader:
                 *filter_arguments(filters),
                 limit,
             )
-            rows = await connection.fetch(QUERIES["read_memories"], *user, space, ids)
-            usage = await connection.fetchrow(QUERIES["read_usage"], *user, ids)
-            relationships = await connection.fetch(QUERIES["read_relationships_among"], *user, ids)
-        return _snapshot(state, memories=rows, usage=usage, relationships=relationships)
+            return await _load_some(connection, scope, space, ids, state)
+
+    async def last_used(self, scope: Scope, space: str, limit: int) -> Snapshot:
+        """Read the `limit` memories used last, their uses, and the relationships among them."""
+        user = (scope.organisation_id, scope.user_id)
+        async with self._database.reading(scope.organisation_id) as connection:
+            state = await connection.fetchrow(QUERIES["user_state"], *user)
+            ids: list[UUID] = await connection.fetchval(QUERIES["last_used"], *user, LONGEST_HISTORY, limit)
+            accesses = await fetch_one(connection, QUERIES["load_accesses"], *user, LONGEST_HISTORY)
+            return await _load_some(connection, scope, space, ids, state, _accesses(accesses))
+
+    async def neighbourhood(
+        self, scope: Scope, space: str, memory_id: UUID, *, steps: int, edges: int, limit: int
+    ) -> Snapshot:
+        """Read up to `limit` memories at most so many steps away from one, and the relationships among them."""
+        user = (scope.organisation_id, scope.user_id)
+        reached = {memory_id: None}
+        frontier = [memory_id]
+        async with self._database.reading(scope.organisation_id) as connection:
+            state = await connection.fetchrow(QUERIES["user_state"], *user)
+            # Where a step leads is known only after the one before; most users' walks end after a few.
+            for _ in range(steps):
+                found: list[UUID] = await connection.fetchval(QUERIES["read_neighbours"], *user, frontier, edges)
+                frontier = [one for one in found if one not in reached][: limit - len(reached)]
+                reached |= dict.fromkeys(frontier)
+                if not frontier:
+                    break
+            return await _load_some(connection, scope, space, list(reached), state)
 
 
 async def _load_all(connection: Connection, scope: Scope, space: str) -> Snapshot:
@@ -73,6 +97,21 @@ async def _load_all(connection: Connection, scope: Scope, space: str) -> Snapsho
     return _snapshot(
         state, memories=rows, usage=usage, links=_relationships(relationships), accesses=_accesses(accesses)
     )
+
+
+async def _load_some(
+    connection: Connection,
+    scope: Scope,
+    space: str,
+    ids: Sequence[UUID],
+    state: Row | None,
+    accesses: AccessColumns = NO_ACCESSES,
+) -> Snapshot:
+    user = (scope.organisation_id, scope.user_id)
+    rows = await connection.fetch(QUERIES["read_memories"], *user, space, ids)
+    usage = await connection.fetchrow(QUERIES["read_usage"], *user, ids)
+    relationships = await connection.fetch(QUERIES["read_relationships_among"], *user, ids)
+    return _snapshot(state, memories=rows, usage=usage, relationships=relationships, accesses=accesses)
 
 
 async def _load_changes(connection: Connection, scope: Scope, space: str, since: UserState) -> Snapshot | None:

@@ -9,8 +9,8 @@ import msgspec
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import memory_of
 from pronoia.domain.errors import NotFoundError
-from pronoia.domain.records import Revision
-from pronoia.ports import UserState
+from pronoia.domain.records import RelationshipType, Revision
+from pronoia.ports import RelationshipCount, UserState
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -73,6 +73,12 @@ class MemoryReader:
             rows = await connection.fetch(query, *arguments, before, offset, limit)
             total: int = await connection.fetchval(QUERIES["count_page"], *arguments)
         return [memory_of(row) for row in rows], total
+
+    async def relationship_types(self, scope: Scope) -> list[RelationshipCount]:
+        """Count relationships by type."""
+        async with self._database.reading(scope.organisation_id) as connection:
+            rows = await connection.fetch(QUERIES["count_relationships"], scope.organisation_id, scope.user_id)
+        return [RelationshipCount(RelationshipType(row["type"]), row["count"], row["average_strength"]) for row in rows]
 
     async def history(self, scope: Scope, memory_id: UUID) -> list[Revision]:
         """Give what happened to a memory, oldest first. Raises NotFoundError if nothing ever did."""

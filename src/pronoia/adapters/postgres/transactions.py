@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, open_pool
-from pronoia.adapters.postgres.errors import translated_errors
+from pronoia.adapters.postgres.errors import judge, translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.statements import StatementWatch
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.domain.errors import StoreUnavailableError
+from pronoia.resilience import policies
+from pronoia.resilience.breaker import Breaker
+from pronoia.resilience.bulkhead import Bulkhead
+from pronoia.resilience.deadline import time_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -20,17 +26,34 @@ if TYPE_CHECKING:
 
     from pronoia.ports import Meter, Telemetry
 
+QUEUE = 200
+"""Callers that wait for a connection at most, where nothing else is said."""
 REPLICATION_WAIT = "SyncRepWaitForLSN"
 """The function of PostgreSQL that waits for standbys, and warns when it was told to stop waiting."""
 
 
 class Database:
-    """A pool whose every use has a deadline, and the three kinds of transaction that are made on it."""
+    """A pool whose every use has a deadline, and the three kinds of transaction that are made on it.
 
-    def __init__(self, pool: Pool, meter: Meter, *, timeout_seconds: float, pooler: bool = False) -> None:
+    Before the pool stand a bulkhead, which bounds who waits for it, and a breaker, which stops asking a database that
+    is down. `reserved` uses may take the places that the bulkhead keeps.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        meter: Meter,
+        *,
+        timeout_seconds: float,
+        breaker: Breaker,
+        bulkhead: Bulkhead,
+        pooler: bool = False,
+    ) -> None:
         self._pool = pool
         self._meter = meter
         self._timeout_seconds = timeout_seconds
+        self._breaker = breaker
+        self._bulkhead = bulkhead
         self._pooler = pooler
 
     @classmethod
@@ -41,6 +64,8 @@ class Database:
         connections: int,
         timeout_seconds: float,
         pooler: bool = False,
+        breaker: Breaker | None = None,
+        bulkhead: Bulkhead | None = None,
         telemetry: Telemetry | None = None,
     ) -> Database:
         """Open a migrated database. Raises StoreUnavailableError or ConfigurationError if it cannot be used."""
@@ -54,7 +79,15 @@ class Database:
                 finished=StatementWatch(telemetry).finished,
             )
         telemetry.meter.set("db_connections_limit", connections)
-        return cls(pool, telemetry.meter, timeout_seconds=timeout_seconds, pooler=pooler)
+        return cls(
+            pool,
+            telemetry.meter,
+            timeout_seconds=timeout_seconds,
+            breaker=breaker or Breaker("database", policies.DATABASE),
+            bulkhead=bulkhead
+            or Bulkhead("database", concurrent=connections, queue=QUEUE, longest_wait_seconds=timeout_seconds),
+            pooler=pooler,
+        )
 
     async def close(self) -> None:
         """Close the connections, waiting for those in use no longer than one statement may take."""
@@ -63,46 +96,31 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[Connection]:
-        """Borrow a connection, and let it be seen how many are in use and how long one waits for them."""
-        asked = time.perf_counter()
-        async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
-            self._meter.observe("db_connection_wait_seconds", time.perf_counter() - asked)
-            self._show_use()
-            yield connection
-        self._show_use()
-
-    def _show_use(self) -> None:
-        is_open = self._pool.get_size()
-        self._meter.set("db_connections_open", is_open)
-        self._meter.set("db_connections_active", is_open - self._pool.get_idle_size())
-
     async def check(self) -> None:
-        """Raise StoreUnavailableError if the database does not answer."""
-        async with self.writing(None):
-            pass
+        """Raise StoreUnavailableError if the database does not answer. Neither asks the breaker nor tells it."""
+        with translated_errors():
+            async with self._bulkhead.place(reserved=True), self._pool.acquire(timeout=self._timeout_seconds) as one:
+                await one.execute(QUERIES["ping"])
 
     @asynccontextmanager
     async def reading(self, organisation_id: UUID) -> AsyncGenerator[Connection]:
         """Read one tenant in one consistent state."""
-        with translated_errors():
-            async with (
-                self._connection() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                await connection.execute(QUERIES["enter_tenant"], str(organisation_id))
-                yield connection
+        async with (
+            self._connection(reserved=False) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute(QUERIES["enter_tenant"], str(organisation_id))
+            yield connection
 
     @asynccontextmanager
-    async def writing(self, organisation_id: UUID | None) -> AsyncGenerator[Connection]:
+    async def writing(self, organisation_id: UUID | None, *, reserved: bool = False) -> AsyncGenerator[Connection]:
         """Write in one tenant; or in none, for the functions that work across tenants."""
-        async with self.durable() as connection:
+        async with self.durable(reserved=reserved) as connection:
             await connection.execute(QUERIES["enter_tenant"], "" if organisation_id is None else str(organisation_id))
             yield connection
 
     @asynccontextmanager
-    async def durable(self, *, one_statement: bool = False) -> AsyncGenerator[Connection]:
+    async def durable(self, *, one_statement: bool = False, reserved: bool = False) -> AsyncGenerator[Connection]:
         """Write, and fail if the commit was not as durable as the server is configured to make it.
 
         A wait for a standby that is cancelled is reported as a commit and a warning, not as an error. One statement
@@ -115,13 +133,35 @@ class Database:
                 unsynchronised.append(message)
 
         framed = self._pooler or not one_statement
-        with translated_errors():
-            async with self._connection() as connection:
-                connection.add_log_listener(hear)
-                try:
-                    async with connection.transaction() if framed else nullcontext():
-                        yield connection
-                finally:
-                    connection.remove_log_listener(hear)
+        async with self._connection(reserved=reserved) as connection:
+            connection.add_log_listener(hear)
+            try:
+                async with connection.transaction() if framed else nullcontext():
+                    yield connection
+            finally:
+                connection.remove_log_listener(hear)
         if unsynchronised:
             raise StoreUnavailableError("The write was stored, but no standby has confirmed it.", retry_after=1)
+
+    @asynccontextmanager
+    async def _connection(self, *, reserved: bool) -> AsyncGenerator[Connection]:
+        with translated_errors():
+            asked = time.perf_counter()
+            async with self._bulkhead.place(reserved=reserved):
+                limit = time_left(self._timeout_seconds)
+                with self._breaker.guard(partial(judge, patient=2 * limit >= self._timeout_seconds)):
+                    rest = time_left(math.inf)
+                    async with (
+                        asyncio.timeout(None if rest == math.inf else rest),
+                        self._pool.acquire(timeout=limit) as connection,
+                    ):
+                        self._meter.observe("db_connection_wait_seconds", time.perf_counter() - asked)
+                        self._show_use()
+                        yield connection
+            self._show_use()
+
+    def _show_use(self) -> None:
+        """Let it be seen how many connections are in use."""
+        is_open = self._pool.get_size()
+        self._meter.set("db_connections_open", is_open)
+        self._meter.set("db_connections_active", is_open - self._pool.get_idle_size())

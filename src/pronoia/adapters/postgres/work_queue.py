@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class PostgresWorkQueue:
     """Hands out and closes the work that writing a memory left behind.
 
-    Only work that was claimed since it was last queued is closed: what a text meant before it was updated is dropped.
+    A claim is known by when it ends. What was claimed again since, or queued anew because its text changed, ends at
+    another time: a process that was frozen and wakes up late finds nothing of its own to finish.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,16 +32,18 @@ class PostgresWorkQueue:
         """Take up to `limit` memories' work for `lease_seconds`, twice as long for each earlier claim that failed."""
         async with self._database.writing(None) as connection:
             rows = await connection.fetch(QUERIES["claim_work"], kind.value, limit, lease_seconds)
-        return [PendingWork(Scope(row["organisation_id"], row["user_id"]), tuple(row["memory_ids"])) for row in rows]
+        return [
+            PendingWork(Scope(row["organisation_id"], row["user_id"]), tuple(row["memory_ids"]), tuple(row["leases"]))
+            for row in rows
+        ]
 
-    async def finish_links(
-        self, scope: Scope, memory_ids: Sequence[UUID], relationships: Sequence[Relationship]
-    ) -> Written:
+    async def finish_links(self, work: PendingWork, relationships: Sequence[Relationship]) -> Written:
         """Store relationships that were found, and close the work. The version moves only if one was new."""
         return await self._finish(
-            scope,
+            work.scope,
             "finish_links",
-            list(memory_ids),
+            list(work.memory_ids),
+            list(work.leases),
             [one.id for one in relationships],
             [one.memory_id for one in relationships],
             [one.related_memory_id for one in relationships],
@@ -50,12 +53,13 @@ class PostgresWorkQueue:
             [one.created_at for one in relationships],
         )
 
-    async def finish_vectors(self, scope: Scope, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
+    async def finish_vectors(self, work: PendingWork, vectors: Sequence[tuple[UUID, Vector]]) -> Written:
         """Store vectors, close the work, and queue the memories to be linked by their vectors."""
         return await self._finish(
-            scope,
+            work.scope,
             "finish_vectors",
             [memory_id for memory_id, _ in vectors],
+            list(work.leases),
             [vector.space for _, vector in vectors],
             [halfvec(vector.values) for _, vector in vectors],
         )

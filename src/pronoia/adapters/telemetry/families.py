@@ -74,7 +74,6 @@ CACHES = (
 
 LIMITS = (
     Family("rate_limit_rejects_total", Kind.COUNTER, "Requests that a limit refused.", ("limiter_type",)),
-    Family("rate_limit_hits_total", Kind.COUNTER, "The same, by its other documented name.", ("type",)),
     Family("rate_limit_leases_total", Kind.COUNTER, "Blocks of budgets taken from the shared store."),
     Family("rate_limit_bursts_total", Kind.COUNTER, "Users whose requests came to cost twice after a burst."),
     Family("rate_limit_store_failures_total", Kind.COUNTER, "Times the shared store of limits did not answer."),
@@ -183,6 +182,36 @@ PROCESS = (
     Family("log_lines_dropped_total", Kind.COUNTER, "Lines not logged because nobody read fast enough."),
 )
 
+RESILIENCE = (
+    Family(
+        "circuit_breaker_state",
+        Kind.GAUGE,
+        "0 closed, 1 half-open, 2 open; of the workers, the worst.",
+        ("breaker_name",),
+        across=Across.MOST,
+    ),
+    Family("circuit_breaker_failures_total", Kind.COUNTER, "Failures that count for a breaker.", ("breaker_name",)),
+    Family("bulkhead_in_use", Kind.GAUGE, "Places of a bulkhead that are in use.", ("bulkhead",)),
+    Family("bulkhead_queued", Kind.GAUGE, "Callers that wait for a place.", ("bulkhead",)),
+    Family("bulkhead_rejected_total", Kind.COUNTER, "Callers for whom there was no place.", ("bulkhead",)),
+    Family("retries_total", Kind.COUNTER, "Retries that the budget granted or refused.", ("dependency", "outcome")),
+    Family(
+        "saturation",
+        Kind.GAUGE,
+        "How full a resource is, 1 being full; of the workers, the fullest.",
+        ("signal",),
+        across=Across.MOST,
+    ),
+    Family(
+        "degradation_level", Kind.GAUGE, "0 normal, 1 high, 2 critical; of the workers, the worst.", across=Across.MOST
+    ),
+    Family("degradation_changes_total", Kind.COUNTER, "Changes to a level.", ("level",)),
+    Family("features_degraded_total", Kind.COUNTER, "Calls of a feature while it was off.", ("feature",)),
+    Family("concurrency_limit", Kind.GAUGE, "Requests that are worked on side by side at most."),
+    Family("requests_in_flight", Kind.GAUGE, "Requests that are worked on, against that limit."),
+    Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
+)
+
 FAMILIES: tuple[Family, ...] = (
     *HTTP,
     *CACHES,
@@ -193,5 +222,6 @@ FAMILIES: tuple[Family, ...] = (
     *LEARNING,
     *EMBEDDING,
     *DATABASE,
+    *RESILIENCE,
     *PROCESS,
 )

@@ -1,16 +1,16 @@
-"""pronoia bench: measures this installation on public data."""
+"""pronoia bench: measures this installation, on public data and under load."""
 
 from __future__ import annotations
 
 import typer
 
-from pronoia.cli.bench import learn, predict, recall, suggest
+from pronoia.cli.bench import learn, load, predict, recall, suggest
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
     group = typer.Typer(
-        help="Measure quality on public data, through the real services and a real store. See docs/benchmarks.md.",
+        help="Measure quality on public data and speed under load, on the real thing. See docs/benchmarks.md.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -18,4 +18,5 @@ def register(app: typer.Typer) -> None:
     learn.register(group)
     suggest.register(group)
     predict.register(group)
+    load.register(group)
     app.add_typer(group, name="bench")

@@ -12,6 +12,8 @@ from pronoia.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pronoia.benchmark.load.report import LoadReport, SecondReport
+    from pronoia.benchmark.load.stress import Step
     from pronoia.benchmark.prediction_evaluation import PredictionEvaluation
 
 Plot = Annotated[
@@ -47,6 +49,50 @@ def plot_learning(gains: Mapping[str, Sequence[float]], name: Path) -> None:
     _draw_lines(axes, gains)
     axes.set(title="Gain of learning over not learning", xlabel="tenth of the questions", ylabel="points of nDCG@10")
     _save(figure, name)
+
+
+def plot_load(found: LoadReport, name: Path) -> None:
+    """Draw the latencies and what became of each second's requests. Raises ConfigurationError likewise."""
+    figure = _figure()
+    left, right = figure.subplots(1, 2)
+    if found.steps and found.overload is None:
+        _draw_steps(left, right, found.steps)
+    else:
+        _draw_distribution(left, found.distribution_ms)
+        _draw_seconds(right, found.seconds)
+    _save(figure, name)
+
+
+def _draw_steps(left: Any, right: Any, steps: Sequence[Step]) -> None:  # noqa: ANN401 - matplotlib's own
+    steps = sorted(steps, key=lambda step: step.rate)
+    rates = [step.rate for step in steps]
+    left.plot(rates, [step.p95_ms for step in steps], marker="o", label="p95")
+    left.plot(rates, [step.p99_ms for step in steps], marker="o", label="p99")
+    left.set(title="Latency from when a request was due", xlabel="offered, requests/s", ylabel="ms", yscale="log")
+    left.legend()
+    right.plot(rates, rates, color="grey", linewidth=1)
+    right.plot(rates, [step.answered_per_second for step in steps], marker="o")
+    right.set(title="Throughput", xlabel="offered, requests/s", ylabel="answered/s")
+
+
+def _draw_distribution(axes: Any, distribution: Sequence[tuple[float, float]]) -> None:  # noqa: ANN401 - the same
+    axes.plot([1 / (1 - percentile / 100) for percentile, _ in distribution], [value for _, value in distribution])
+    axes.set_xscale("log")
+    axes.set_xticks([1, 10, 100, 1_000, 10_000], ["0", "90", "99", "99.9", "99.99"])
+    axes.set(title="Latency from when a request was due", xlabel="percentile", ylabel="ms", yscale="log")
+
+
+def _draw_seconds(axes: Any, seconds: Sequence[SecondReport]) -> None:  # noqa: ANN401 - the same
+    for label in ("due", "answered", "failed"):
+        axes.plot([getattr(second, label) for second in seconds], label=label)
+    axes.set(title="Requests", xlabel="second in which they were due", ylabel="requests/s")
+    axes.legend(loc="upper left")
+    resident = [second.resident_bytes / 2**20 for second in seconds]
+    if any(resident):
+        memory = axes.twinx()
+        memory.plot(resident, color="grey", linestyle=":", label="server's memory")
+        memory.set(ylabel="MiB", ylim=(0, 1.2 * max(resident)))
+        memory.legend(loc="upper right")
 
 
 def _draw_lines(axes: Any, lines: Mapping[str, Sequence[float]]) -> None:  # noqa: ANN401 - matplotlib's own

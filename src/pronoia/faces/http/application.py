@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 
 from pronoia.config import networks_of
 from pronoia.domain.errors import InvalidInputError, PronoiaError
+from pronoia.faces.http.entrances import Entrances
 from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError, error_answer
 from pronoia.faces.http.middleware import Boundary
 from pronoia.faces.http.operation import Surroundings, route
@@ -87,7 +88,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, surroundings, RequestWatch(telemetry, observers))
+    return Boundary(app, surroundings, RequestWatch(telemetry, observers), Entrances(operations))
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
 
-from pronoia.domain.errors import PayloadTooLargeError, PronoiaError, UnavailableError
+from pronoia.domain.errors import OverloadedError, PayloadTooLargeError, PronoiaError, UnavailableError
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
 from pronoia.faces.http.rate_limit import usage_headers
 from pronoia.faces.http.watch import Exchange, known_method
+from pronoia.resilience.admission import Importance
+from pronoia.resilience.deadline import deadline, time_left
 
 if TYPE_CHECKING:
     from litestar.types import (
@@ -28,11 +31,15 @@ if TYPE_CHECKING:
         WebSocketReceiveMessage,
     )
 
+    from pronoia.faces.http.entrances import Entrance, Entrances
     from pronoia.faces.http.operation import Surroundings
     from pronoia.faces.http.watch import RequestWatch
 
 DRAINED_LIMITS = 8
 """How many times the limit is still read and thrown away, so that a client gets to read its 413."""
+SHED_RETRY_SECONDS = 1
+BODY_SECONDS = 10.0
+"""From the end of a request's head to the end of its body: what drips holds a connection no longer."""
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 SECURITY_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -56,12 +63,17 @@ class ClientGoneError(Exception):
 
 
 class Boundary:
-    """Wraps the application. What passes through has an id and a whole body of bounded size, and ends in time."""
+    """Wraps the application. What passes through has an id and a whole body of bounded size, and ends in time.
 
-    def __init__(self, app: ASGIApp, surroundings: Surroundings, watch: RequestWatch) -> None:
+    What there is no room for is turned away before its body is read.
+    """
+
+    def __init__(self, app: ASGIApp, surroundings: Surroundings, watch: RequestWatch, entrances: Entrances) -> None:
         self._app = app
         self._surroundings = surroundings
         self._watch = watch
+        self._entrances = entrances
+        self._resilience = surroundings.services.resilience
         self._maximum_body_bytes = surroundings.settings.maximum_body_bytes
         self._timeout_seconds = surroundings.settings.request_timeout_seconds
 
@@ -91,17 +103,41 @@ class Boundary:
             await answer.fail(PronoiaError("Something went wrong here. Quote the request id to the operator."))
 
     async def _within_time(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
+        entrance = self._entrances.find(answer.exchange.method, scope["path"])
+        self._refuse_without_room(entrance.importance)
         received = False
+        receiving = min(BODY_SECONDS, self._timeout_seconds)
+        ends = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                body = await self._read(scope, receive)
-                answer.exchange.received_bytes = len(body)
-                received = True
-                await self._app(scope, _replay(body, receive), answer.send)
+            async with asyncio.timeout(receiving) as limit:
+                with deadline(self._timeout_seconds):
+                    body = await self._read(scope, receive)
+                    answer.exchange.received_bytes = len(body)
+                    received = True
+                    limit.reschedule(ends)
+                    await self._enter(entrance, scope, _replay(body, receive), answer)
         except TimeoutError as error:
             if not received:
-                raise RequestTimeoutError("The request did not arrive in time.", limit=self._timeout_seconds) from error
+                raise RequestTimeoutError("The request did not arrive in time.", limit=receiving) from error
             raise UnavailableError("The answer took too long. Try again.") from error
+
+    def _refuse_without_room(self, importance: Importance) -> None:
+        if not self._resilience.gate.has_room_for(importance):
+            self._resilience.shed(importance)
+            raise OverloadedError("The server has too much to do. Try again.", retry_after=SHED_RETRY_SECONDS)
+
+    async def _enter(self, entrance: Entrance, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
+        if entrance.importance is Importance.ALWAYS:
+            await self._app(scope, receive, answer.send)
+            return
+        with self._resilience.gate.passing(entrance.kind) as measured:
+            try:
+                await self._app(scope, receive, answer.send)
+            except asyncio.CancelledError:
+                measured.timed_out = time_left(1.0) == 0
+                raise
+            # What is refused takes no time, and would make all else look slow.
+            measured.told = answer.exchange.status < HTTPStatus.BAD_REQUEST
 
     async def _read(self, scope: HTTPScope, receive: Receive) -> bytes:
         limit = self._maximum_body_bytes

@@ -11,12 +11,13 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
-from pronoia.domain.errors import NotFoundError, PronoiaError
+from pronoia.domain.errors import FeatureDegradedError, NotFoundError, PronoiaError
 from pronoia.faces.http import admission
 from pronoia.faces.http.addresses import client_address
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
 from pronoia.faces.http.rate_limit import note_usage
 from pronoia.faces.http.watch import exchange_of
+from pronoia.resilience.admission import Importance
 from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import ApiKey, Idempotency, Permission
     from pronoia.ports import Telemetry
+    from pronoia.services.features import Feature
+    from pronoia.services.resilience import Resilience
     from pronoia.services.services import Services
+
+
+DEGRADED_RETRY_SECONDS = 5
 
 
 class Nothing(msgspec.Struct):
@@ -138,6 +144,10 @@ class Operation(Generic[Query, Body]):
     """Whether it is about one user, whom a service key must then name."""
     media_type: str = "application/json"
     """Without a charset: one is added to text."""
+    importance: Importance = Importance.ESSENTIAL
+    """Who goes first when not all can be served; what asks nobody who they are is never turned away."""
+    feature: Feature | None = None
+    """What the server may do without for a while, this with it."""
     budget: Budget = Budget.ORDINARY
     """What a call is paid from. Without a permission nobody pays."""
 
@@ -178,6 +188,7 @@ async def _call(
     try:
         if key is not None:
             admission.check_permission(key, operation.permission)
+        _refuse_while_off(operation, surroundings.services.resilience)
         values = read_query(request.scope["query_string"])
         body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
         if key is not None:
@@ -228,3 +239,14 @@ async def _charge(
         scope = None if caller is None else caller.scope
         user = None if scope is None else scope.user_id
         note_usage(exchange_of(request.scope), await surroundings.services.limits.charge(key, user, operation.budget))
+
+
+def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
+    feature = operation.feature
+    if feature is not None and resilience.is_off(feature):
+        resilience.degraded(feature)
+        raise FeatureDegradedError(
+            "The server has too much to do and does without this for a while.",
+            feature=feature.value,
+            retry_after=DEGRADED_RETRY_SECONDS,
+        )

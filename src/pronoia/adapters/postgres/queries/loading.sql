@@ -160,6 +160,35 @@ where organisation_id = $1 and user_id = $2 and memory_id = any($3) and related_
     and archived_by is null
 order by id;
 
+-- last_used: The ids of the $4 memories used last, out of a user's $3 newest uses.
+select array(
+    select memory_id
+    from (
+        select memory_id, activity
+        from accesses
+        where organisation_id = $1 and user_id = $2
+        order by activity desc
+        limit $3
+    ) newest
+    group by memory_id
+    order by max(activity) desc
+    limit $4
+);
+
+-- read_neighbours: The other ends of each given memory's first $4 relationships: its own before others', strongest first.
+select array(
+    select distinct linked.other
+    from unnest($3::uuid[]) near(id)
+    cross join lateral (
+        select case when r.memory_id = near.id then r.related_memory_id else r.memory_id end as other
+        from relationships r
+        where r.organisation_id = $1 and r.user_id = $2 and r.archived_by is null
+            and (r.memory_id = near.id or r.related_memory_id = near.id)
+        order by r.memory_id = near.id desc, r.strength desc, r.id
+        limit $4
+    ) linked
+);
+
 -- search_candidates: The ids of memories near a vector or sharing words, that match the filters.
 select array(
     select distinct search_candidates(

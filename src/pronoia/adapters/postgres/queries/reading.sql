@@ -35,7 +35,7 @@ select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata
 from memories m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
-where m.organisation_id = $1 and m.user_id = $2
+where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($3::text is null or m.project_id = $3)
     and ($4::text is null or m.tags::jsonb @> $4::text::jsonb)
     and ($5::text is null or m.source = $5)
@@ -61,6 +61,13 @@ where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($8::timestamptz is null or m.created_at > $8)
     and ($9::timestamptz is null or m.created_at < $9)
     and ($10::text is null or m.metadata::jsonb @> $10::text::jsonb);
+
+-- count_relationships: How many relationships a user has of each type, and how strong they are on average.
+select type, count(*) as count, avg(strength) as average_strength
+from relationships
+where organisation_id = $1 and user_id = $2 and archived_by is null
+group by type
+order by type;
 
 -- read_history: What happened to a memory, oldest first; of a deleted one only that it was deleted.
 with living as (

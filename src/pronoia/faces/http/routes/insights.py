@@ -21,8 +21,10 @@ from pronoia.faces.http.schemas.insights import (
     StatusAnswer,
 )
 from pronoia.learning.maintenance import SuggestionType
+from pronoia.resilience.admission import Importance
 from pronoia.services.analysis import Suggested
 from pronoia.services.answers import METRICS, PATTERNS, Given
+from pronoia.services.features import Feature
 from pronoia.services.insights import as_time, trend_of
 from pronoia.services.rate_limits import Budget
 
@@ -244,8 +246,8 @@ def _underused(use: UseReport, now: float) -> list[JsonObject]:
 
 def _strengths(use: UseReport) -> dict[str, float]:
     strengths: dict[str, list[float]] = {}
-    for link in use.held.links:
-        strengths.setdefault(link.type.value, []).append(link.strength)
+    for kind, strength in use.held.links.strengths():
+        strengths.setdefault(kind.value, []).append(strength)
     return {kind: round(sum(all_) / len(all_), 3) for kind, all_ in sorted(strengths.items())}
 
 
@@ -253,7 +255,7 @@ def _summary(use: UseReport, now: float) -> JsonObject:
     held = use.held
     alive, used = held.alive, held.last_accessed
     return {
-        "total_memories": held.count,
+        "total_memories": use.memory_count,
         "avg_helpfulness": round(float(held.helpfulness[alive].mean()), 3) if held.count else 0.5,
         "active_memories": int((alive & (used >= now - ACTIVE_SECONDS)).sum()),
         "stale_memories": int((alive & (used < now - STALE_SECONDS)).sum()),
@@ -307,7 +309,16 @@ def _trend(values: list[DailyValue]) -> JsonObject:
 LEARN = Permission.LEARN
 READ = Permission.READ
 _patterns = Operation(
-    "GET", "/api/v1/memories/meta/patterns", "Show how memory is used.", patterns, JsonObject, READ, DaysQuery, Nothing
+    "GET",
+    "/api/v1/memories/meta/patterns",
+    "Show how memory is used.",
+    patterns,
+    JsonObject,
+    READ,
+    DaysQuery,
+    Nothing,
+    importance=Importance.OPTIONAL,
+    feature=Feature.TEMPORAL_PATTERNS,
 )
 _metrics = Operation(
     "GET",
@@ -319,6 +330,8 @@ _metrics = Operation(
     MetricsQuery,
     Nothing,
     budget=Budget.LEARNING,
+    importance=Importance.REPORT,
+    feature=Feature.LEARNING_METRICS,
 )
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -336,6 +349,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         AnalysisBody,
         budget=Budget.LEARNING,
+        importance=Importance.OPTIONAL,
+        feature=Feature.TEMPORAL_PATTERNS,
     ),
     Operation(
         "POST",
@@ -347,6 +362,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         AnalysisBody,
         budget=Budget.LEARNING,
+        importance=Importance.OPTIONAL,
+        feature=Feature.TEMPORAL_PATTERNS,
     ),
     Operation(
         "POST",

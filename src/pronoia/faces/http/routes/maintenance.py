@@ -27,28 +27,36 @@ from pronoia.faces.http.schemas.maintenance import (
     SummaryAnswer,
     UndoBody,
 )
+from pronoia.resilience.admission import Importance
 from pronoia.services.answers import MAINTENANCE, Given
+from pronoia.services.features import Feature
 from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from pronoia.domain.identifiers import Scope
     from pronoia.domain.maintenance import MaintenanceAction, MaintenanceStep
     from pronoia.faces.http.schemas.maintenance import Step
     from pronoia.learning.maintenance import Findings, Suggestion
     from pronoia.services.maintenance import Maintenance
+    from pronoia.services.services import Services
 
 
 async def suggestions(call: Call[Nothing, Nothing]) -> Answer:
+    given = await give_suggestions(call.services, call.scope, call.minimum_version)
+    return Answer(given.body, given.version)
+
+
+async def give_suggestions(services: Services, scope: Scope, minimum_version: int | None = None) -> Given:
+    """Look for what could be mended, or give what was found before; it is kept for whoever asks next."""
+
     async def compute(at: datetime) -> Given:
-        findings, version = await call.services.maintenance.suggestions(call.scope, call.minimum_version, at)
+        findings, version = await services.maintenance.suggestions(scope, minimum_version, at)
         return Given(msgspec.json.encode(_present(findings)), version)
 
-    given = await call.services.answers.give(
-        MAINTENANCE, call.scope, None, compute, minimum_version=call.minimum_version
-    )
-    return Answer(given.body, given.version)
+    return await services.answers.give(MAINTENANCE, scope, None, compute, minimum_version=minimum_version)
 
 
 async def apply(call: Call[Nothing, ApplyBody]) -> Answer:
@@ -173,6 +181,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         Nothing,
         budget=Budget.EXPENSIVE,
+        importance=Importance.REPORT,
+        feature=Feature.MAINTENANCE_SUGGESTIONS,
     ),
     Operation(
         "POST",

@@ -17,6 +17,7 @@ from pronoia.faces.http.schemas.predict import (
     PredictedAnswer,
     PredictQuery,
 )
+from pronoia.resilience.admission import Importance
 from pronoia.services.answers import PREDICT, Given
 from pronoia.services.predictions import FLOOR, PredictRequest
 from pronoia.services.rate_limits import Budget
@@ -110,7 +111,16 @@ SUMMARY = "Name the memories that are likely needed next, or none."
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        "POST", PATH, SUMMARY, predict, PredictAnswer, Permission.READ, Nothing, PredictBody, budget=Budget.EXPENSIVE
+        "POST",
+        PATH,
+        SUMMARY,
+        predict,
+        PredictAnswer,
+        Permission.READ,
+        Nothing,
+        PredictBody,
+        importance=Importance.NORMAL,
+        budget=Budget.EXPENSIVE,
     ),
     Operation(
         "GET",
@@ -121,6 +131,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.READ,
         PredictQuery,
         Nothing,
+        importance=Importance.NORMAL,
         budget=Budget.EXPENSIVE,
     ),
 )

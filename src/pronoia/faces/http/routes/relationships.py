@@ -100,7 +100,7 @@ async def node_graph(call: Call[NodeGraphQuery, Nothing]) -> Answer:
 
 async def types(call: Call[Nothing, Nothing]) -> Answer:
     counts = await call.services.relationships.types(call.scope, call.minimum_version)
-    return Answer([TypeAnswer(one.type, one.count, one.average_strength) for one in counts])
+    return Answer([TypeAnswer(one.type, one.count, round(one.average_strength, 3)) for one in counts])
 
 
 async def create(call: Call[Nothing, NewRelationshipBody]) -> Answer:

@@ -19,9 +19,11 @@ from pronoia.faces.http.schemas.suggest import (
     SuggestionAnswer,
     SuggestionReasoning,
 )
+from pronoia.resilience.admission import Importance
 from pronoia.services.answers import SUGGEST, Given
+from pronoia.services.features import Feature
 from pronoia.services.rate_limits import Budget
-from pronoia.services.suggest import SuggestRequest, suggestion_weights
+from pronoia.services.suggest import SuggestRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,7 +58,7 @@ async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
     async def compute(at: datetime) -> Given:
         found = await service.find(call.scope, request, at, call.minimum_version)
         suggestions = [_present(one, found.weights if reasoned else None, at) for one in found.suggestions]
-        encoded = msgspec.json.encode(_answer(request, suggestions))
+        encoded = msgspec.json.encode(_answer(request, suggestions, found.weights))
         shown = [(one.memory.id, one.confidence) for one in found.suggestions]
         return Given(encoded, found.version, shown, whole=found.whole)
 
@@ -68,16 +70,20 @@ async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
         compute,
         minimum_version=call.minimum_version,
     )
-    withheld = service.shown(call.scope, [memory_id for memory_id, _ in given.shown])
-    return Answer(_answer(request, [], withheld=True) if withheld else given.body, given.version)
+    if service.shown(call.scope, request.context, [memory_id for memory_id, _ in given.shown]):
+        weights = await call.services.ranking_weights.classic(call.scope)
+        return Answer(_answer(request, [], weights, withheld=True), given.version)
+    return Answer(given.body, given.version)
 
 
-def _answer(request: SuggestRequest, suggestions: list[SuggestionAnswer], *, withheld: bool = False) -> SuggestAnswer:
+def _answer(
+    request: SuggestRequest, suggestions: list[SuggestionAnswer], weights: dict[str, float], *, withheld: bool = False
+) -> SuggestAnswer:
     return SuggestAnswer(
         suggestions=suggestions,
         count=len(suggestions),
         context=request.context,
-        weights_used=suggestion_weights(),
+        weights_used=weights,
         min_confidence=request.minimum_confidence,
         withheld=withheld,
         abstained=not suggestions and not withheld,
@@ -139,5 +145,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         SuggestBody,
         budget=Budget.EXPENSIVE,
+        importance=Importance.OPTIONAL,
+        feature=Feature.CONTEXT_SUGGESTIONS,
     ),
 )
