@@ -137,6 +137,13 @@ async def test_a_block_that_was_not_used_is_given_back(limiter, make_limiter, cl
     assert seen.remaining == 995
 
 
+async def test_a_block_beside_a_full_budget_is_not_told_as_more_than_the_limit(limiter, clock):
+    await limiter.admit([demand(limit=1_000)])
+    clock.advance(LEASE_SECONDS / 2)
+    (usage,) = await limiter.admit([demand(limit=1_000)])
+    assert (usage.limit, usage.remaining) == (1_000, 1_000)
+
+
 async def test_requests_that_come_together_wait_for_one_answer_and_take_one_block(limiter, store):
     usages = await asyncio.gather(*(limiter.admit([demand(limit=60_000)]) for _ in range(200)))
     assert not any(usage.is_refused for (usage,) in usages)
