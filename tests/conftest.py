@@ -12,12 +12,13 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from database_administration import address, administer
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.migrations import migrate, prepare_database
@@ -29,7 +30,7 @@ from pronoia.resilience.clock import SystemClock
 from pronoia.services.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -63,27 +64,6 @@ def _clean_environment() -> None:
     """Keep settings of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
-
-
-def address(url: str, *, user: str | None = None, database: str | None = None) -> str:
-    """Change the user or the database in a URL."""
-    parts = urlsplit(url)
-    host = parts.netloc if user is None else f"{user}@{parts.netloc.partition('@')[2]}"
-    return urlunsplit(parts._replace(netloc=host, path=parts.path if database is None else f"/{database}"))
-
-
-def administer(url: str, *statements: str) -> None:
-    """Run statements as the superuser, each in its own transaction."""
-
-    async def run() -> None:
-        connection = await asyncpg.connect(address(url, user="postgres"), timeout=10, command_timeout=60)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
 
 
 @pytest.fixture(scope="session")
@@ -148,17 +128,24 @@ class RunningServer:
     database_url: str
 
 
-async def _make_keys(database_url: str) -> tuple[str, str]:
+async def make_keys(database_url: str, *users: str | None) -> list[str]:
+    """Make a key of each user, or of any user for None."""
     database = await Database.open(database_url, connections=2, timeout_seconds=10)
     keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
     made = [
         await keys.create(
             user_id=user, plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
         )
-        for user in ("ada", None)
+        for user in users
     ]
     await database.close()
-    return made[0][1], made[1][1]
+    return [secret for _, secret in made]
+
+
+@pytest.fixture
+def new_key(server: RunningServer) -> str:
+    """Give the key of a user without memories."""
+    return asyncio.run(make_keys(server.database_url, f"user-{uuid4().hex}"))[0]
 
 
 @pytest.fixture(scope="session")
@@ -190,6 +177,42 @@ def logged_server(database_url: str, tmp_path: Path) -> Iterator[tuple[RunningSe
 
 
 @pytest.fixture(scope="session")
+def shut_out() -> Callable[[str], AbstractContextManager[None]]:
+    """Give what lets nobody into a database for a while, and puts out who is in it."""
+
+    @contextmanager
+    def shut(url: str) -> Iterator[None]:
+        name, elsewhere = urlsplit(url).path.lstrip("/"), address(url, database="postgres")
+        administer(
+            elsewhere,
+            f"alter database {name} allow_connections false",
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",  # noqa: S608 - ours
+        )
+        try:
+            yield
+        finally:
+            administer(elsewhere, f"alter database {name} allow_connections true")
+
+    return shut
+
+
+@pytest.fixture(scope="session")
+def make_key() -> Callable[..., str]:
+    """Give what makes a key of `ada` with some permissions."""
+
+    async def make(database_url: str, permissions: Sequence[Permission]) -> str:
+        database = await Database.open(database_url, connections=2, timeout_seconds=10)
+        keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
+        _, secret = await keys.create(
+            user_id="ada", plan=Plan.ENTERPRISE, permissions=permissions, organisation_id=DEFAULT_ORGANISATION
+        )
+        await database.close()
+        return secret
+
+    return lambda database_url, *permissions: asyncio.run(make(database_url, permissions))
+
+
+@pytest.fixture(scope="session")
 def serve() -> Callable[..., AbstractContextManager[RunningServer]]:
     """Give what runs a server with settings of one's own on a database."""
     return running_server
@@ -197,7 +220,7 @@ def serve() -> Callable[..., AbstractContextManager[RunningServer]]:
 
 @contextmanager
 def running_server(database_url: str, *, log: BinaryIO | None = None, **environment: str) -> Iterator[RunningServer]:
-    key, service_key = asyncio.run(_make_keys(database_url))
+    key, service_key = asyncio.run(make_keys(database_url, "ada", None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(  # noqa: S603 - our own server

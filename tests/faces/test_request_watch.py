@@ -8,17 +8,22 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
-from calm import calm_resilience
+from calm import NO_RATE_LIMITS, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
-from pronoia.domain.errors import InvalidCredentialError
+from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.faces.http.application import create_http_app
 from pronoia.testing.meter import RecordingMeter, series
 
 
 class NoKeys:
-    async def authenticate(self, _):
+    def knows(self, _):
+        return False
+
+    async def authenticate(self, text):
+        if text is None:
+            raise MissingCredentialError("A key is needed.")
         raise InvalidCredentialError("Unknown key.")
 
 
@@ -27,7 +32,7 @@ class Broken:
         raise ZeroDivisionError
 
 
-SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken(), resilience=calm_resilience())
+SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS)
 
 
 def watched(settings=None):

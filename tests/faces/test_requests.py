@@ -10,24 +10,18 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from calm import calm_resilience
+from calm import NO_RATE_LIMITS, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
 from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
 from pronoia.faces.http.application import create_http_app
-from pronoia.services.health import DatabaseHealth
-from pronoia.services.rate_limiter import RateLimiter
-from pronoia.services.rate_limits import NO_LIMITS, RateLimits
-from pronoia.testing.clock import ManualClock
-from pronoia.testing.meter import RecordingMeter
+from pronoia.resilience.breaker import State
+from pronoia.services.health import Readiness
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ORGANISATION = UUID(int=7)
-NO_RATE_LIMITS = RateLimits(
-    limiter=RateLimiter(store=None, clock=ManualClock(), meter=RecordingMeter(), load=lambda: 0.0), limits=NO_LIMITS
-)
 TELEMETRY = open_telemetry()
 
 
@@ -49,7 +43,7 @@ class Database:
         self.healthy = healthy
 
     async def check(self):
-        return DatabaseHealth(self.healthy, 1.5, None if self.healthy else "away")
+        return Readiness(1.5, None if self.healthy else "away", State.CLOSED, 0)
 
 
 class Broken:

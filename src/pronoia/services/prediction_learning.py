@@ -104,11 +104,7 @@ class PredictionLearning:
     async def serving(self, held: WorkingSet) -> Serving:
         """Give what to predict by for a working set: a model that has seen every use in its history."""
         shared = await self._blend(held.scope.organisation_id)
-        known = self._models.get(held)
-        if known is None or known.history is not held.history or known.generation != held.history.generation:
-            model = Model(shared, held.scope, self._utc_offset(self._clock.now()))
-            model.replay(held.history.items, held.history.times)
-            known = self._models[held] = _Known(model, held.history)
+        known = self._known(held) or self._begin(held, shared, len(held.history))
         self._catch_up(known, held, shared, len(held.history))
         return known.serve(shared, self._clock.monotonic())
 
@@ -155,13 +151,26 @@ class PredictionLearning:
         used, self._used = self._used, set()
         for scope in used:
             held = self._residents.peek(scope)
-            known = None if held is None else self._models.get(held)
-            if held is None or known is None or known.history is not held.history:
+            if held is None:
                 continue
             shared = await self._blend(scope.organisation_id)
+            known = self._known(held) or self._begin(held, shared, _first_own(held.history))
             while known.model.uses < len(known.history) and known.generation == known.history.generation:
                 self._catch_up(known, held, shared, known.model.uses + LEARNED_AT_ONCE)
                 await asyncio.sleep(0)
+
+    def _known(self, held: WorkingSet) -> _Known | None:
+        known = self._models.get(held)
+        if known is None or known.history is not held.history or known.generation != held.history.generation:
+            return None
+        return known
+
+    def _begin(self, held: WorkingSet, shared: SharedBlend, uses: int) -> _Known:
+        """Make the model of a working set, which has seen the first uses and learned nothing from them."""
+        model = Model(shared, held.scope, self._utc_offset(self._clock.now()))
+        model.replay(held.history.items[:uses], held.history.times[:uses])
+        self._models[held] = _Known(model, held.history)
+        return self._models[held]
 
     def _catch_up(self, known: _Known, held: WorkingSet, shared: SharedBlend, until: int) -> None:
         """Show the model its newest uses, up to so many in all; it learns from this process's own."""
@@ -186,6 +195,11 @@ class PredictionLearning:
     async def _refresh(self) -> None:
         for organisation_id, shared in list(self._blends.items()):
             shared.refresh(np.array(await self._store.total(organisation_id, LAYOUT)))
+
+
+def _first_own(history: History) -> int:
+    """Find the first use that this process is to learn from; the length if there is none."""
+    return int(history.own.argmax()) if history.own.any() else len(history)
 
 
 def utc_offset(zone: tzinfo, at: datetime) -> float:

@@ -184,11 +184,11 @@ async def _call(
 ) -> Call[Any, Any]:
     headers = request.headers
     key = None if operation.permission is None else await _authenticate(surroundings, request)
+    _refuse_while_off(operation, surroundings.services.resilience)
     caller = None
     try:
         if key is not None:
             admission.check_permission(key, operation.permission)
-        _refuse_while_off(operation, surroundings.services.resilience)
         values = read_query(request.scope["query_string"])
         body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
         if key is not None:
@@ -217,6 +217,17 @@ async def _call(
     )
 
 
+def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
+    feature = operation.feature
+    if feature is not None and resilience.is_off(feature):
+        resilience.degraded(feature)
+        raise FeatureDegradedError(
+            "The server has too much to do and does without this for a while.",
+            feature=feature.value,
+            retry_after=DEGRADED_RETRY_SECONDS,
+        )
+
+
 async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, Any]) -> ApiKey:
     """Find the key. What has not proved itself here before is an attempt, which its address pays for if it fails."""
     services = surroundings.services
@@ -239,14 +250,3 @@ async def _charge(
         scope = None if caller is None else caller.scope
         user = None if scope is None else scope.user_id
         note_usage(exchange_of(request.scope), await surroundings.services.limits.charge(key, user, operation.budget))
-
-
-def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
-    feature = operation.feature
-    if feature is not None and resilience.is_off(feature):
-        resilience.degraded(feature)
-        raise FeatureDegradedError(
-            "The server has too much to do and does without this for a while.",
-            feature=feature.value,
-            retry_after=DEGRADED_RETRY_SECONDS,
-        )

@@ -180,9 +180,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         READ,
         Nothing,
         Nothing,
-        budget=Budget.EXPENSIVE,
         importance=Importance.REPORT,
         feature=Feature.MAINTENANCE_SUGGESTIONS,
+        budget=Budget.EXPENSIVE,
     ),
     Operation(
         "POST",

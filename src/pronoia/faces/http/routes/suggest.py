@@ -144,8 +144,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.READ,
         Nothing,
         SuggestBody,
-        budget=Budget.EXPENSIVE,
         importance=Importance.OPTIONAL,
         feature=Feature.CONTEXT_SUGGESTIONS,
+        budget=Budget.EXPENSIVE,
     ),
 )
