@@ -501,6 +501,15 @@ async def _open_limit_store(
     )
 
 
+def _pressure(resilience: Resilience) -> float:
+    """Give what the server is loaded with beyond a half: below it, everybody has the whole of their budgets.
+
+    Memory does not count. Fewer requests do not free it.
+    """
+    busiest = max((value for signal, value in resilience.saturation().items() if signal != "memory"), default=0.0)
+    return max(2 * busiest - 1, 0.0)
+
+
 def _rate_limits(parts: _Parts) -> RateLimits:
     settings = parts.settings
     limits = Limits(
@@ -512,7 +521,8 @@ def _rate_limits(parts: _Parts) -> RateLimits:
         address=settings.anonymous_rate_limit,
         burst=settings.burst_limit,
     )
-    limiter = RateLimiter(store=parts.limit_store, clock=parts.clock, meter=parts.meter, load=parts.resilience.load)
+    load = partial(_pressure, parts.resilience)
+    limiter = RateLimiter(store=parts.limit_store, clock=parts.clock, meter=parts.meter, load=load)
     return RateLimits(limiter=limiter, limits=limits if settings.rate_limit_enabled else NO_LIMITS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx2
@@ -200,6 +201,14 @@ def test_relationships_and_graph_are_read(own):
     assert own.get_relationships(saved["id"])["memoryId"] == saved["id"]
     # Others of this user may have been found to be alike by now.
     assert own.get_graph_context(saved["id"])["nodes"][0]["id"] == saved["id"]
+
+
+def test_what_is_left_of_the_limit_is_read(own):
+    found = own.get_rate_limit()
+    assert found["limit"] == 60_000
+    assert 59_000 < found["remaining"] <= 60_000
+    assert found["percentUsed"] == round(100 * (60_000 - found["remaining"]) / 60_000)
+    assert datetime.fromisoformat(found["reset"]) > datetime.now(UTC) - timedelta(seconds=1)
 
 
 def test_health_is_ok_and_a_wrong_key_is_refused(own, server):

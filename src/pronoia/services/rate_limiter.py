@@ -103,10 +103,12 @@ class _Charge:
 
     def usage(self, now: float, *, refused: bool = False) -> Usage:
         lease, scale = self.entry.lease, self.cost / self.price
+        # What is held beside a budget that is full again is no more than the budget to whoever reads it.
+        available = min(lease.available(now), lease.rate.limit)
         return Usage(
             limiter=self.subject.limiter,
             limit=int(lease.rate.limit * scale + TOLERANCE),
-            remaining=0 if refused else max(int(lease.available(now) * scale + TOLERANCE), 0),
+            remaining=0 if refused else max(int(available * scale + TOLERANCE), 0),
             reset_seconds=lease.backlog(now),
             retry_after_seconds=max(lease.wait(self.price, now), SHORTEST_WAIT_SECONDS) if refused else 0.0,
             in_burst=self.entry.penalised_until > now,
@@ -196,7 +198,6 @@ class RateLimiter:
         now = self._clock.monotonic()
         for charge in refusing:
             self._meter.count("rate_limit_rejects_total", limiter_type=charge.subject.limiter)
-            self._meter.count("rate_limit_hits_total", type=charge.subject.limiter)
         return [charge.usage(now, refused=True) for charge in refusing]
 
     def _spend(self, charges: Sequence[_Charge]) -> bool:

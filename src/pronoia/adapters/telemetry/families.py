@@ -74,7 +74,6 @@ CACHES = (
 
 LIMITS = (
     Family("rate_limit_rejects_total", Kind.COUNTER, "Requests that a limit refused.", ("limiter_type",)),
-    Family("rate_limit_hits_total", Kind.COUNTER, "The same, by its other documented name.", ("type",)),
     Family("rate_limit_leases_total", Kind.COUNTER, "Blocks of budgets taken from the shared store."),
     Family("rate_limit_bursts_total", Kind.COUNTER, "Users whose requests came to cost twice after a burst."),
     Family("rate_limit_store_failures_total", Kind.COUNTER, "Times the shared store of limits did not answer."),
