@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from pathlib import Path
+from random import Random
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import TYPE_CHECKING
+from uuid import UUID
 
+import numpy as np
 from harness import PRONOIA, SERVER_CORE, Server, bare_inserts, fill, free_port, serving, until_answered
 
 from pronoia.adapters.postgres.driver import connect
 from pronoia.benchmark.load.texts import sentence
+from pronoia.domain.identifiers import Scope
+from pronoia.prediction.blend import SharedBlend
+from pronoia.prediction.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLIENTS = 16
 Figures = dict[str, float]
@@ -31,6 +42,68 @@ async def search(server: Server, user: str, queries: int) -> Figures:
         searched = median([await connection.timed(request) for request in requests])
         answered = median([await connection.timed(nothing) for _ in range(queries)])
     return {"milliseconds": searched * 1e3, "ratio": searched / answered}
+
+
+async def use(server: Server, user: str, uses: int) -> None:
+    """Get a user's memories, some far more often than others."""
+    async with server.connection() as connection:
+        listed = await connection.send(connection.request("GET", "/api/v1/memories?limit=500", user=user))
+        ids = [one["id"] for one in json.loads(listed)["memories"]]
+        draw = Random(0)  # noqa: S311 - no secret
+        for _ in range(uses):
+            chosen = ids[int(len(ids) * draw.random() ** 3)]
+            await connection.send(connection.request("GET", f"/api/v1/memories/{chosen}", user=user))
+
+
+async def predict(server: Server, user: str, queries: int) -> Figures:
+    """Ask what comes next, each time with another limit of confidence so that no answer was given before."""
+    bodies = [{"min_confidence": (number + 1) * 1e-6} for number in range(queries)]
+    return await _ask(server, user, "/api/v1/memories/predict", bodies)
+
+
+async def suggest(server: Server, user: str, queries: int, run: int) -> Figures:
+    """Ask for suggestions, each time in a context that no run asked in before."""
+    bodies = [{"context": f"{sentence(number)[-40:]} {run} {number}"} for number in range(queries)]
+    return await _ask(server, user, "/api/v1/memories/suggest", bodies)
+
+
+async def _ask(server: Server, user: str, path: str, bodies: Sequence[object]) -> Figures:
+    async with server.connection() as connection:
+        first, *requests = [connection.request("POST", path, body, user) for body in bodies]
+        nothing = connection.request("GET", "/health")
+        await connection.send(first)
+        asked = median([await connection.timed(request) for request in requests])
+        answered = median([await connection.timed(nothing) for _ in requests])
+    return {"milliseconds": asked * 1e3, "ratio": asked / answered}
+
+
+def update(memories: int, events: int, uses: int) -> Figures:
+    """Learn from uses one by one: what the server does, behind the request, after each."""
+    draw = Random(0)  # noqa: S311 - no secret
+    items = [*range(memories), *(int(memories * draw.random() ** 3) for _ in range(events + uses - memories))]
+    times = [600.0 * number for number in range(len(items))]
+    model = Model(SharedBlend(), Scope(UUID(int=1), "bench"))
+    model.replay(np.array(items[:events], dtype=np.int32), np.array(times[:events]))
+    taken: list[float] = []
+    for item, at in zip(items[events:], times[events:], strict=True):
+        started = perf_counter()
+        model.observe(item, at)
+        taken.append(perf_counter() - started)
+    return {"milliseconds": median(taken) * 1e3}
+
+
+async def maintenance(server: Server, user: str, seconds_apart: float = 0.002) -> Figures:
+    """Look for what could be mended, anew after a use; beside it, the worst wait for a route that does nothing."""
+    await use(server, user, 1)
+    async with server.connection() as connection, server.connection() as beside:
+        request = connection.request("GET", "/api/v1/learning/maintenance-suggestions", user=user)
+        nothing = beside.request("GET", "/health")
+        looking = asyncio.create_task(connection.timed(request))
+        waits = [await beside.timed(nothing)]
+        while not looking.done():
+            waits.append(await beside.timed(nothing))
+            await asyncio.sleep(seconds_apart)
+        return {"milliseconds": await looking * 1e3, "worst wait beside it": max(waits) * 1e3}
 
 
 async def exact_scan(database_url: str, user: str, queries: int) -> Figures:

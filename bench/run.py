@@ -23,6 +23,10 @@ AIMS = {
     "search, 1,000 memories, warm": "",
     "search, 10,000 memories, warm": "<= 3 ms",
     "search, 10,000 memories, cold": "<= 150 ms",
+    "predict, 1,000 memories and 10,000 events": "<= 1.5 ms",
+    "suggest, 1,000 memories and 10,000 events": "<= 1.5 ms",
+    "maintenance, 10,000 memories": "<= 2,000 ms",
+    "update after one access": "<= 0.2 ms",
     "durable single writes": ">= 800/s",
     "bulk writes, embedding included": ">= 4,000/s",
     "start, second": "<= 3 s",
@@ -65,6 +69,18 @@ async def run(repeats: int, scale: int) -> dict[str, Figures]:
                     f"search, {memories:,} memories, warm",
                     lambda _, user=user: measurements.search(server, user, 500 // scale),
                 )
+            await measurements.use(server, "1000 memories", 9_000 // scale)
+            await runner.repeat(
+                "predict, 1,000 memories and 10,000 events",
+                lambda _: measurements.predict(server, "1000 memories", 500 // scale),
+            )
+            await runner.repeat(
+                "suggest, 1,000 memories and 10,000 events",
+                lambda number: measurements.suggest(server, "1000 memories", 500 // scale, number),
+            )
+            await runner.repeat(
+                "maintenance, 10,000 memories", lambda _: measurements.maintenance(server, "10000 memories")
+            )
             await runner.repeat("durable single writes", lambda _: measurements.single_writes(server, 4_000 // scale))
             await runner.repeat(
                 "bulk writes, embedding included",
@@ -78,6 +94,8 @@ async def run(repeats: int, scale: int) -> dict[str, Figures]:
         runner.keep("memory at rest", [rest])
         runner.keep(f"memory, {100 // scale} users x 1,000", [warm])
     measurements.pin_to_server_core()
+    updates = [measurements.update(1_000, 10_000, 1_000 // scale) for _ in range(repeats)]
+    runner.keep("update after one access", updates)
     pairs = [await measurements.starts() for _ in range(repeats)]
     runner.keep("start, first", [first for first, _ in pairs])
     runner.keep("start, second", [second for _, second in pairs])

@@ -65,3 +65,14 @@ def test_a_memory_that_goes_takes_its_loaded_relationships_with_it(links: Links)
     assert links.outgoing(ONE) == [SECOND]
     assert links.find(FIRST.id) is None
     assert len(links) == 1
+
+
+def test_relationships_are_gone_through_as_they_were_when_that_began(links: Links) -> None:
+    """A reader in another thread must neither fail nor see half of a change."""
+    links.add(relationship(7, uuid4(), uuid4(), 0.5))
+    before = [link.id for link in links]
+    walk = iter(links)
+    seen = [next(walk).id]
+    links.add(relationship(8, uuid4(), uuid4(), 0.5))
+    links.remove(before[-1])
+    assert seen + [link.id for link in walk] == before
