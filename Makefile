@@ -30,6 +30,7 @@ check: $(READY) ## Lint, types, layers, generated code
 	$(BIN)/python tools/write_configuration.py --check
 	$(BIN)/python tools/write_metrics.py --check
 	$(BIN)/python tools/write_dashboards.py --check
+	$(BIN)/python tools/write_alert_rules.py --check
 
 bench: $(READY) ## Measure speed and memory (QUICK=1 for a first look)
 	$(BIN)/python bench/run.py $(if $(QUICK),--quick)

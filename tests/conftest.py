@@ -12,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -29,7 +30,7 @@ from pronoia.resilience.clock import SystemClock
 from pronoia.services.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -173,6 +174,42 @@ def logged_server(database_url: str, tmp_path: Path) -> Iterator[tuple[RunningSe
     path = tmp_path / "server.log"
     with path.open("wb") as log, running_server(database_url, log=log, PRONOIA_LOG_LEVEL="debug") as running:
         yield running, path
+
+
+@pytest.fixture(scope="session")
+def shut_out() -> Callable[[str], AbstractContextManager[None]]:
+    """Give what lets nobody into a database for a while, and puts out who is in it."""
+
+    @contextmanager
+    def shut(url: str) -> Iterator[None]:
+        name, elsewhere = urlsplit(url).path.lstrip("/"), address(url, database="postgres")
+        administer(
+            elsewhere,
+            f"alter database {name} allow_connections false",
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",  # noqa: S608 - ours
+        )
+        try:
+            yield
+        finally:
+            administer(elsewhere, f"alter database {name} allow_connections true")
+
+    return shut
+
+
+@pytest.fixture(scope="session")
+def make_key() -> Callable[..., str]:
+    """Give what makes a key of `ada` with some permissions."""
+
+    async def make(database_url: str, permissions: Sequence[Permission]) -> str:
+        database = await Database.open(database_url, connections=2, timeout_seconds=10)
+        keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
+        _, secret = await keys.create(
+            user_id="ada", plan=Plan.ENTERPRISE, permissions=permissions, organisation_id=DEFAULT_ORGANISATION
+        )
+        await database.close()
+        return secret
+
+    return lambda database_url, *permissions: asyncio.run(make(database_url, permissions))
 
 
 @pytest.fixture(scope="session")

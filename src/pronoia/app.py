@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.alerting.alertmanager import Alertmanager
+from pronoia.adapters.alerting.pagerduty import PagerDuty
+from pronoia.adapters.alerting.slack import Slack
 from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.compute import ComputeExecutor
 from pronoia.adapters.embedding.openai_compatible import (
@@ -26,6 +30,7 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.transactions import Database
@@ -58,6 +63,10 @@ from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
 from pronoia.services.maintenance import Maintenance
 from pronoia.services.memories import Memories
+from pronoia.services.monitoring.loops import Loops
+from pronoia.services.monitoring.monitoring import Monitoring
+from pronoia.services.monitoring.parts import parts as parts_of_server
+from pronoia.services.monitoring.readings import Readings
 from pronoia.services.outcomes import Outcomes
 from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
@@ -82,7 +91,7 @@ if TYPE_CHECKING:
     from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
+    from pronoia.ports import AlertReceiver, CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 LIMIT_CONNECTIONS = 2
@@ -101,6 +110,7 @@ class _Parts:
     settings: Settings
     telemetry: Telemetry
     resilience: Resilience
+    readings: Readings
     database: Database
     embedder: Embedder
     executor: ComputeExecutor
@@ -119,6 +129,8 @@ class _Parts:
     answers: Answers
     limit_store: PostgresLimitStore | RedisLimitStore
     meter: Meter
+    loops: Loops
+    monitoring: Monitoring
 
 
 @asynccontextmanager
@@ -129,16 +141,20 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    telemetry, clock = telemetry or _telemetry(settings), clock or SystemClock()
-    resilience = _resilience(settings, clock, telemetry.meter)
+    clock, telemetry = clock or SystemClock(), telemetry or _telemetry(settings)
+    readings = Readings(telemetry.meter)
+    telemetry = replace(telemetry, meter=readings)
+    resilience = _resilience(settings, clock, readings)
     database = await _open_database(settings, telemetry, resilience, connections=settings.database_connections)
     limit_store = await _open_limit_store(settings, telemetry, resilience)
-    parts = _parts(settings, telemetry, resilience, database, limit_store, clock, prior or shipped_prior())
+    parts = _parts(settings, telemetry, resilience, readings, database, limit_store, clock, prior or shipped_prior())
     services = _services(parts)
     try:
-        async with _running(*_loops(parts, services)):
-            yield services
+        parts.loops.start(_loops(parts, services))
+        yield services
     finally:
+        await parts.loops.stop()
+        await parts.monitoring.close()
         await parts.uses.flush()
         await parts.learning.save()
         await parts.outcomes.flush()
@@ -155,6 +171,7 @@ def _parts(
     settings: Settings,
     telemetry: Telemetry,
     resilience: Resilience,
+    readings: Readings,
     database: Database,
     limit_store: PostgresLimitStore | RedisLimitStore,
     clock: Clock,
@@ -209,10 +226,12 @@ def _parts(
         clock=clock,
         edition=f"{VERSION} {embedder.space} {settings.time_zone}",
     )
+    loops = Loops()
     return _Parts(
         settings,
         telemetry,
         resilience,
+        readings,
         database,
         embedder,
         executor,
@@ -231,6 +250,8 @@ def _parts(
         answers,
         limit_store,
         meter,
+        loops,
+        _monitoring(settings, database, embedder, caches, readings, loops, clock),
     )
 
 
@@ -302,8 +323,9 @@ def _services(parts: _Parts) -> Services:
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
         limits=_rate_limits(parts),
-        health=Health(database=parts.database, clock=clock),
+        health=Health(database=parts.database, resilience=parts.resilience, clock=clock),
         resilience=parts.resilience,
+        monitoring=parts.monitoring,
         answers=parts.answers,
         caches=parts.caches,
     )
@@ -331,6 +353,7 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
     )
     loops: list[Coroutine[None, None, None]] = [
         parts.resilience.run(),
+        parts.monitoring.watch.run(),
         ProcessWatch(parts.telemetry.meter).run(),
         gauges.run(),
         parts.uses.run(),
@@ -375,16 +398,41 @@ def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
     ]
 
 
-@asynccontextmanager
-async def _running(*loops: Coroutine[None, None, None]) -> AsyncGenerator[None]:
-    """Run loops beside what is done meanwhile."""
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+def _monitoring(
+    settings: Settings,
+    database: Database,
+    embedder: Embedder,
+    caches: Caches,
+    readings: Readings,
+    loops: Loops,
+    clock: Clock,
+) -> Monitoring:
+    return Monitoring(
+        store=PostgresMonitoringStore(database),
+        parts=parts_of_server(
+            database=database,
+            embedder=embedder,
+            caches=caches,
+            readings=readings,
+            loops=loops,
+            data=Path(settings.data),
+        ),
+        receivers=_receivers(settings, clock),
+        readings=readings,
+        clock=clock,
+        pause_seconds=settings.alert_seconds,
+    )
+
+
+def _receivers(settings: Settings, clock: Clock) -> list[AlertReceiver]:
+    receivers: list[AlertReceiver] = []
+    if settings.alertmanager_url:
+        receivers.append(Alertmanager(settings.alertmanager_url, clock))
+    if settings.pagerduty_routing_key:
+        receivers.append(PagerDuty(settings.pagerduty_url, settings.pagerduty_routing_key, socket.gethostname()))
+    if settings.slack_webhook_url:
+        receivers.append(Slack(settings.slack_webhook_url))
+    return receivers
 
 
 def create() -> ASGIApp:
@@ -396,7 +444,8 @@ def create() -> ASGIApp:
     @asynccontextmanager
     async def open_application() -> AsyncGenerator[ASGIApp]:
         async with open_services(settings, telemetry=telemetry) as services:
-            yield create_http_app(services, settings, telemetry=telemetry)
+            levels = services.monitoring.levels
+            yield create_http_app(services, settings, telemetry=telemetry, observers=[levels.observe])
 
     return Lifespan(open_application)
 

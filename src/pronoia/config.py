@@ -126,6 +126,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Let the background write relationships it suggests and merge duplicates, undoably."),
     ] = False
+    alert_seconds: Annotated[
+        float, Meta(ge=1, le=300, description="Pause between two looks at the objectives and rules that alert.")
+    ] = 15.0
+    alertmanager_url: Annotated[
+        str, Meta(description="Alertmanager to send alerts to, without the path: http://alertmanager:9093.")
+    ] = ""
+    pagerduty_routing_key: Annotated[
+        str, Meta(description="Integration key of a PagerDuty service to send alerts to (Events API v2).")
+    ] = ""
+    pagerduty_url: Annotated[str, Meta(description="Where PagerDuty takes events; another for its EU region.")] = (
+        "https://events.pagerduty.com/v2/enqueue"
+    )
+    slack_webhook_url: Annotated[str, Meta(description="Incoming webhook of Slack to send alerts to.")] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least that is worth a line of the log.")
     ] = "info"

@@ -17,7 +17,8 @@ from pronoia.config import Settings
 from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
 from pronoia.faces.http.application import create_http_app
-from pronoia.services.health import DatabaseHealth
+from pronoia.resilience.breaker import State
+from pronoia.services.health import Readiness
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ORGANISATION = UUID(int=7)
@@ -42,7 +43,7 @@ class Database:
         self.healthy = healthy
 
     async def check(self):
-        return DatabaseHealth(self.healthy, 1.5, None if self.healthy else "away")
+        return Readiness(1.5, None if self.healthy else "away", State.CLOSED, 0)
 
 
 class Broken:

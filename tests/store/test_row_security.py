@@ -42,6 +42,9 @@ TABLES = (
     "rate_limits",
 )
 
+INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
+"""Of no tenant: what the processes of an instance know together."""
+
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
@@ -103,7 +106,16 @@ async def test_every_table_of_tenants_is_forced_under_row_security(connection: a
         "select relname, relrowsecurity and relforcerowsecurity as forced from pg_class "
         "where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'schema_migrations'"
     )
-    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys(TABLES, True)
+    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys((*TABLES, *INSTANCE_TABLES), True)
+
+
+async def test_tables_of_no_tenant_have_no_column_that_could_name_one(connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch(
+        "select column_name from information_schema.columns where table_name = any($1)", list(INSTANCE_TABLES)
+    )
+    names = {row["column_name"] for row in rows}
+    assert len(rows) > len(INSTANCE_TABLES)
+    assert names.isdisjoint({"organisation_id", "user_id", "memory_id", "text"})
 
 
 async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connection) -> None:
@@ -111,7 +123,8 @@ async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connec
         "select conrelid::regclass::text as name, contype::text as kind, "
         "(select attname from pg_attribute where attrelid = conrelid and attnum = conkey[1]) as first "
         "from pg_constraint where contype in ('p', 'u', 'f') and connamespace = 'public'::regnamespace "
-        "and conrelid <> 'schema_migrations'::regclass"
+        "and conrelid <> 'schema_migrations'::regclass and not conrelid::regclass::text = any($1)",
+        list(INSTANCE_TABLES),
     )
     assert len(rows) > len(TABLES)
     assert {row["first"] for row in rows} == {"organisation_id"}
@@ -171,7 +184,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
-        *("expired_actions", "clean_answers", "instance_totals"),
+        *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
     }
     for row in rows:

@@ -45,7 +45,9 @@ def test_a_name_that_does_not_exist_is_found():
     }
 
 
-@pytest.mark.parametrize("tool", ["write_dashboards.py", "write_metrics.py", "write_configuration.py"])
+@pytest.mark.parametrize(
+    "tool", ["write_dashboards.py", "write_metrics.py", "write_configuration.py", "write_alert_rules.py"]
+)
 def test_what_is_written_from_the_code_is_up_to_date(tool):
     command = [sys.executable, str(ROOT / "tools" / tool), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own tool

@@ -112,3 +112,9 @@ class ConfigurationError(PronoiaError):
     """The operator has to change a setting; the message says which and how."""
 
     code = "CONFIGURATION_ERROR"
+
+
+class AlertNotSentError(PronoiaError):
+    """A receiver of alerts was not told. `details` holds the `reason`, never the address: it may be a secret."""
+
+    code = "ALERT_NOT_SENT"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pronoia.services.keys import Keys
     from pronoia.services.maintenance import Maintenance
     from pronoia.services.memories import Memories
+    from pronoia.services.monitoring.monitoring import Monitoring
     from pronoia.services.predictions import Predictions
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.rate_limits import RateLimits
@@ -42,3 +43,4 @@ class Services:
     caches: Caches
     health: Health
     resilience: Resilience
+    monitoring: Monitoring

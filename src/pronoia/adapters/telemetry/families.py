@@ -171,6 +171,20 @@ DATABASE = (
     Family("db_connection_wait_seconds", Kind.HISTOGRAM, "Wait for a free connection."),
 )
 
+MONITORING = (
+    Family(
+        "component_health",
+        Kind.GAUGE,
+        "1 if a component works, in every worker; 0 if not.",
+        ("component",),
+        across=Across.LEAST,
+    ),
+    Family(
+        "learning_metric_rows", Kind.GAUGE, "Rows of metrics that learning wrote within a day.", across=Across.LATEST
+    ),
+    Family("alert_messages_total", Kind.COUNTER, "Messages to receivers of alerts.", ("receiver", "outcome")),
+)
+
 PROCESS = (
     Family("build_info", Kind.GAUGE, "1, with the versions that run.", ("version", "python"), across=Across.MOST),
     Family("workers", Kind.GAUGE, "Processes that answer requests."),
@@ -224,5 +238,6 @@ FAMILIES: tuple[Family, ...] = (
     *EMBEDDING,
     *DATABASE,
     *RESILIENCE,
+    *MONITORING,
     *PROCESS,
 )

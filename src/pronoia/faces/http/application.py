@@ -25,6 +25,7 @@ from pronoia.faces.http.routes import (
     maintenance,
     memories,
     metrics,
+    monitoring,
     predict,
     rate_limit,
     relationships,
@@ -58,6 +59,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *maintenance.OPERATIONS,
     *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
+    *monitoring.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")

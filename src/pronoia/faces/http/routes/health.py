@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
 from pronoia.faces.http.schemas.health import (
     Checks,
+    CircuitBreakerCheck,
     DatabaseCheck,
     HealthAnswer,
     LiveAnswer,
@@ -52,21 +53,25 @@ async def live(call: Call[Nothing, Nothing]) -> Answer:
 
 
 async def ready(call: Call[Nothing, Nothing]) -> Answer:
-    database = await call.services.health.check()
-    answer = ReadyAnswer(ready=database.healthy, reason=database.error, timestamp=call.surroundings.now())
-    return Answer(answer, status=_status(healthy=database.healthy))
+    found = await call.services.health.check()
+    answer = ReadyAnswer(ready=found.ready, reason=found.reason, timestamp=call.surroundings.now())
+    return Answer(answer, status=_status(healthy=found.ready))
 
 
 async def readiness(call: Call[Nothing, Nothing]) -> Answer:
-    database = await call.services.health.check()
-    check = DatabaseCheck("healthy" if database.healthy else "unhealthy", database.latency_ms, database.error)
+    found = await call.services.health.check()
+    check = DatabaseCheck("unhealthy" if found.error else "healthy", found.latency_ms, found.error)
     answer = ReadinessAnswer(
-        status="ready" if database.healthy else "not_ready",
+        status="ready" if found.ready else "not_ready",
         timestamp=call.surroundings.now(),
         version=VERSION,
-        checks=Checks(database=check, overall=database.healthy),
+        checks=Checks(
+            database=check,
+            circuit_breaker=CircuitBreakerCheck(found.breaker.name, found.breaker_failures),
+            overall=found.ready,
+        ),
     )
-    return Answer(answer, status=_status(healthy=database.healthy))
+    return Answer(answer, status=_status(healthy=found.ready))
 
 
 def _status(*, healthy: bool) -> int:
@@ -76,6 +81,7 @@ def _status(*, healthy: bool) -> int:
 MONITORING = "/api/v1/monitoring"
 
 _health = Operation("GET", "/health", "Say that the process answers.", health, HealthAnswer, None, Nothing, Nothing)
+_live = Operation("GET", MONITORING + "/live", "Say that the process lives.", live, LiveAnswer, None, Nothing, Nothing)
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("GET", "/", "Say what this is.", root, RootAnswer, None, Nothing, Nothing),
@@ -104,5 +110,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
         "GET", MONITORING + "/ready", "Say whether requests can be served.", ready, ReadyAnswer, None, Nothing, Nothing
     ),
-    Operation("GET", MONITORING + "/live", "Say that the process lives.", live, LiveAnswer, None, Nothing, Nothing),
+    _live,
+    replace(_live, path="/health/live"),
 )

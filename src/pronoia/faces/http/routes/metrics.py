@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pronoia.domain.records import Permission
-from pronoia.faces.http import admission
-from pronoia.faces.http.networks import is_near
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
+from pronoia.faces.http.operators import admit_operator
 from pronoia.faces.http.schemas.metrics import MetricsAnswer
 from pronoia.services.rate_limits import Budget
 
@@ -15,9 +14,7 @@ PROMETHEUS_TEXT = "text/plain; version=0.0.4"
 
 
 async def metrics(call: Call[Nothing, Nothing]) -> Answer:
-    """Show the series to private networks; elsewhere to admin keys, or to everybody if the operator says so."""
-    if not call.surroundings.settings.metrics_public and not is_near(call.peer, call.headers):
-        admission.check_permission(await call.authenticate(), Permission.ADMIN)
+    await admit_operator(call)
     return await admin_metrics(call)
 
 

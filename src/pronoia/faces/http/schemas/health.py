@@ -47,13 +47,15 @@ class DatabaseCheck(Struct):
 
 
 class CircuitBreakerCheck(Struct):
-    state: str = "CLOSED"
-    failures: int = 0
+    """Of the database. Failures are those in a row, as far as they count."""
+
+    state: str
+    failures: int
 
 
 class Checks(Struct, kw_only=True):
     database: DatabaseCheck
-    circuit_breaker: CircuitBreakerCheck = field(name="circuitBreaker", default_factory=CircuitBreakerCheck)
+    circuit_breaker: CircuitBreakerCheck = field(name="circuitBreaker")
     overall: bool
 
 
