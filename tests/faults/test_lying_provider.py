@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 3.0
 MODE_SECONDS = 30.0 if LONG else 0.0
 """How long each lie goes on at least; one write of each is enough to see what it does."""
-BACKFILL_SECONDS = 20.0
+BACKFILL_SECONDS = 90.0 if LONG else 40.0
+"""The breaker's rest has grown with each lie, to a minute at most."""
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
         while embedder.asked.acquire(blocking=False):
             pass
         victim.end_leases()
-        assert embedder.asked.acquire(timeout=10), "the first process did not take the work"
+        assert embedder.asked.acquire(timeout=BACKFILL_SECONDS), "the first process did not take the work"
         first.process.send_signal(signal.SIGSTOP)
         embedder.mode = ""
         with serving(victim.url, tmp_path / "second", **embedder.settings) as second:

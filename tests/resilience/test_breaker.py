@@ -199,3 +199,23 @@ class BreakerMachine(RuleBasedStateMachine):
 
 TestBreakerMachine = BreakerMachine.TestCase
 TestBreakerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_the_first_rest_is_short_and_each_failed_probe_doubles_it_up_to_the_longest() -> None:
+    clock = ManualClock()
+    policy = BreakerPolicy(failures=1, successes=1, first_open_seconds=1, open_seconds=5, jitter=0)
+    breaker = Breaker("database", policy, monotonic=clock.monotonic)
+
+    def fail() -> float:
+        with pytest.raises(FaultError), breaker.guard(judge):
+            raise FaultError
+        with pytest.raises(CircuitOpenError) as refused, breaker.guard(judge):
+            pass
+        clock.advance(refused.value.retry_after)
+        return refused.value.retry_after
+
+    assert [round(fail(), 6) for _ in range(5)] == [1, 2, 4, 5, 5]
+    with breaker.guard(judge):
+        pass
+    assert breaker.state is State.CLOSED
+    assert round(fail(), 6) == 1

@@ -51,11 +51,17 @@ class BreakerPolicy:
     successes: int = 3
     """Probes in a row that close it."""
     open_seconds: float = 60.0
+    """How long it stays open before it probes, at most."""
+    first_open_seconds: float | None = None
+    """How long the first time, and twice as long after each probe that failed; None is the longest at once.
+
+    A crash that is over in a moment must not cost the whole time.
+    """
     window_seconds: float = 120.0
     probes: int = 1
     """Calls at a time while it is half-open."""
     jitter: float = 0.1
-    """Share of `open_seconds` that chance adds, so that many processes do not return at once."""
+    """Share of that time that chance adds, so that many processes do not return at once."""
 
 
 class Breaker:
@@ -85,6 +91,7 @@ class Breaker:
         self._generation = 0
         self._failed_at: deque[float] = deque(maxlen=policy.failures)
         self._opens_until = 0.0
+        self._open_seconds = self._first_open_seconds
         self._probing = 0
         self._successes = 0
 
@@ -93,6 +100,11 @@ class Breaker:
         if self._state is State.OPEN and self._monotonic() >= self._opens_until:
             self._become(State.HALF_OPEN)
         return self._state
+
+    @property
+    def _first_open_seconds(self) -> float:
+        first = self._policy.first_open_seconds
+        return self._policy.open_seconds if first is None else first
 
     @property
     def failures(self) -> int:
@@ -140,6 +152,7 @@ class Breaker:
         self._successes += 1
         if self._successes >= self._policy.successes:
             self._failed_at.clear()
+            self._open_seconds = self._first_open_seconds
             self._become(State.CLOSED)
 
     def _fail(self) -> None:
@@ -150,7 +163,8 @@ class Breaker:
         if self._failed is not None:
             self._failed(self.name)
         if self._state is State.HALF_OPEN or len(self._failed_at) >= self._policy.failures:
-            self._opens_until = now + self._policy.open_seconds * (1 + self._policy.jitter * self._draw())
+            self._opens_until = now + self._open_seconds * (1 + self._policy.jitter * self._draw())
+            self._open_seconds = min(2 * self._open_seconds, self._policy.open_seconds)
             self._become(State.OPEN)
 
     def _become(self, state: State) -> None:

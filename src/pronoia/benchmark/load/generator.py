@@ -121,9 +121,9 @@ class Generator:
         try:
             async with asyncio.timeout(self._behaviour.patience_seconds):
                 _, connection = await loop.create_connection(lambda: Connection(self._ended), *self._address)
-        except OSError:
+        except OSError as error:
             if (request := self._next_waiting()) is not None:
-                self._fail(request, BROKEN)
+                self._fail(request, TIMED_OUT if isinstance(error, TimeoutError) else BROKEN)
         else:
             self._free(connection)
 
