@@ -102,7 +102,9 @@ async def test_feedback_moves_the_ranking_once_it_is_shown_to_help(
 
 
 async def suggest(services: Services, scope: Scope, place: int, *used: UUID) -> list[UUID]:
-    found = await services.suggest.suggest(scope, SuggestRequest(question(place), used_ids=used, minimum_confidence=0.0))
+    found = await services.suggest.suggest(
+        scope, SuggestRequest(question(place), used_ids=used, minimum_confidence=0.0)
+    )
     return [one.memory.id for one in found.suggestions]
 
 
