@@ -12,12 +12,12 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from database_administration import address, administer
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.migrations import migrate, prepare_database
@@ -63,27 +63,6 @@ def _clean_environment() -> None:
     """Keep settings of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
-
-
-def address(url: str, *, user: str | None = None, database: str | None = None) -> str:
-    """Change the user or the database in a URL."""
-    parts = urlsplit(url)
-    host = parts.netloc if user is None else f"{user}@{parts.netloc.partition('@')[2]}"
-    return urlunsplit(parts._replace(netloc=host, path=parts.path if database is None else f"/{database}"))
-
-
-def administer(url: str, *statements: str) -> None:
-    """Run statements as the superuser, each in its own transaction."""
-
-    async def run() -> None:
-        connection = await asyncpg.connect(address(url, user="postgres"), timeout=10, command_timeout=60)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
 
 
 @pytest.fixture(scope="session")
@@ -148,17 +127,24 @@ class RunningServer:
     database_url: str
 
 
-async def _make_keys(database_url: str) -> tuple[str, str]:
+async def make_keys(database_url: str, *users: str | None) -> list[str]:
+    """Make a key of each user, or of any user for None."""
     database = await Database.open(database_url, connections=2, timeout_seconds=10)
     keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
     made = [
         await keys.create(
             user_id=user, plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
         )
-        for user in ("ada", None)
+        for user in users
     ]
     await database.close()
-    return made[0][1], made[1][1]
+    return [secret for _, secret in made]
+
+
+@pytest.fixture
+def new_key(server: RunningServer) -> str:
+    """Give the key of a user without memories."""
+    return asyncio.run(make_keys(server.database_url, f"user-{uuid4().hex}"))[0]
 
 
 @pytest.fixture(scope="session")
@@ -166,8 +152,19 @@ def server(postgres_url: str, template: str) -> Iterator[RunningServer]:
     """Run one server for the whole session; tests keep apart by users."""
     administer(postgres_url, f"create database served owner pronoia template {template}")
     database_url = address(postgres_url, database="served")
-    with running_server(database_url) as running:
+    # All tests come from one address, and many of them are to be refused.
+    with running_server(database_url, PRONOIA_ANONYMOUS_RATE_LIMIT="100000") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def limited_servers(postgres_url: str, template: str) -> Iterator[list[RunningServer]]:
+    """Run two servers on one database with the documented limits, which believe X-Forwarded-For of this machine."""
+    administer(postgres_url, f"create database limited owner pronoia template {template}")
+    url = address(postgres_url, database="limited")
+    environment = {"PRONOIA_TRUSTED_PROXIES": "127.0.0.1", "PRONOIA_CORS_ORIGINS": "https://app.example"}
+    with running_server(url, **environment) as one, running_server(url, **environment) as other:
+        yield [one, other]
 
 
 @pytest.fixture
@@ -186,11 +183,14 @@ def serve() -> Callable[..., AbstractContextManager[RunningServer]]:
 
 @contextmanager
 def running_server(database_url: str, *, log: BinaryIO | None = None, **environment: str) -> Iterator[RunningServer]:
-    key, service_key = asyncio.run(_make_keys(database_url))
+    key, service_key = asyncio.run(make_keys(database_url, "ada", None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(  # noqa: S603 - our own server
-            [sys.executable, "-m", "uvicorn", "pronoia.app:create", "--factory", "--fd", str(listener.fileno())],
+            [
+                *(sys.executable, "-m", "uvicorn", "pronoia.app:create", "--factory"),
+                *("--no-proxy-headers", "--fd", str(listener.fileno())),
+            ],
             env={**os.environ, "PRONOIA_DATABASE_URL": database_url, **environment},
             pass_fds=(listener.fileno(),),
             stderr=log,

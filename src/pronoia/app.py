@@ -23,6 +23,7 @@ from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
@@ -62,6 +63,8 @@ from pronoia.services.prediction_learning import PredictionLearning, utc_offset
 from pronoia.services.predictions import Predictions
 from pronoia.services.query_vectors import QueryVectors
 from pronoia.services.ranking_weights import RankingWeights
+from pronoia.services.rate_limiter import STORE_SECONDS, RateLimiter
+from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.recall import Recall
 from pronoia.services.relationships import Relationships
 from pronoia.services.resilience import POOL, Resilience
@@ -76,10 +79,13 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp
 
+    from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
     from pronoia.ports import CacheTier, Clock, Embedder, Meter, Telemetry
     from pronoia.recall.prior import Prior
+
+LIMIT_CONNECTIONS = 2
 
 
 COMPUTE_THREADS = 5
@@ -111,6 +117,8 @@ class _Parts:
     recall: Recall
     caches: Caches
     answers: Answers
+    limit_store: PostgresLimitStore | RedisLimitStore
+    meter: Meter
 
 
 @asynccontextmanager
@@ -123,8 +131,9 @@ async def open_services(
     """
     telemetry, clock = telemetry or _telemetry(settings), clock or SystemClock()
     resilience = _resilience(settings, clock, telemetry.meter)
-    database = await _open_database(settings, telemetry, resilience)
-    parts = _parts(settings, telemetry, resilience, database, clock, prior or shipped_prior())
+    database = await _open_database(settings, telemetry, resilience, connections=settings.database_connections)
+    limit_store = await _open_limit_store(settings, telemetry, resilience)
+    parts = _parts(settings, telemetry, resilience, database, limit_store, clock, prior or shipped_prior())
     services = _services(parts)
     try:
         async with _running(*_loops(parts, services)):
@@ -137,12 +146,19 @@ async def open_services(
         await parts.caches.close()
         parts.executor.shutdown(wait=False, cancel_futures=True)
         await parts.embedder.close()
+        await parts.limit_store.close()
         await parts.database.close()
         await telemetry.tracing.close()
 
 
 def _parts(
-    settings: Settings, telemetry: Telemetry, resilience: Resilience, database: Database, clock: Clock, prior: Prior
+    settings: Settings,
+    telemetry: Telemetry,
+    resilience: Resilience,
+    database: Database,
+    limit_store: PostgresLimitStore | RedisLimitStore,
+    clock: Clock,
+    prior: Prior,
 ) -> _Parts:
     embedder = MeasuredEmbedder(_embedder(settings, resilience), telemetry)
     executor = ComputeExecutor(
@@ -213,6 +229,8 @@ def _parts(
         recall,
         caches,
         answers,
+        limit_store,
+        meter,
     )
 
 
@@ -283,6 +301,7 @@ def _services(parts: _Parts) -> Services:
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
+        limits=_rate_limits(parts),
         health=Health(database=parts.database, clock=clock),
         resilience=parts.resilience,
         answers=parts.answers,
@@ -325,6 +344,8 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         parts.ranking_weights.count(),
         parts.caches.run(),
     ]
+    if isinstance(parts.limit_store, PostgresLimitStore):
+        loops.append(parts.limit_store.run())
     if parts.settings.learning_schedule:
         loops.append(_schedule(parts, services).run())
     return loops
@@ -396,23 +417,54 @@ def _resilience(settings: Settings, clock: Clock, meter: Meter) -> Resilience:
     )
 
 
-async def _open_database(settings: Settings, telemetry: Telemetry, resilience: Resilience) -> Database:
-    connections, timeout = settings.database_connections, settings.database_timeout_seconds
+async def _open_database(
+    settings: Settings, telemetry: Telemetry, resilience: Resilience, *, connections: int, name: str = POOL
+) -> Database:
+    timeout = settings.database_timeout_seconds
     return await Database.open(
         settings.database_url,
         connections=connections,
         timeout_seconds=timeout,
         pooler=settings.database_pooler,
         telemetry=telemetry,
-        breaker=resilience.breaker(POOL, policies.DATABASE),
+        breaker=resilience.breaker(name, policies.DATABASE),
         bulkhead=resilience.bulkhead(
-            POOL,
+            name,
             concurrent=connections,
             queue=settings.database_queue,
             longest_wait_seconds=timeout,
             reserved=max(connections // RESERVED_SHARE, 1),
         ),
     )
+
+
+async def _open_limit_store(
+    settings: Settings, telemetry: Telemetry, resilience: Resilience
+) -> PostgresLimitStore | RedisLimitStore:
+    """Open what limits are shared in; on PostgreSQL with connections of its own, for none of ours to wait for."""
+    if settings.cache_url:
+        # Its package is an extra.
+        from pronoia.adapters.redis.limit_store import RedisLimitStore  # noqa: PLC0415
+
+        return RedisLimitStore(settings.cache_url, timeout_seconds=STORE_SECONDS)
+    return PostgresLimitStore(
+        await _open_database(settings, telemetry, resilience, connections=LIMIT_CONNECTIONS, name="limits")
+    )
+
+
+def _rate_limits(parts: _Parts) -> RateLimits:
+    settings = parts.settings
+    limits = Limits(
+        instance=settings.global_rate_limit,
+        organisation=settings.organisation_rate_limit,
+        user=settings.user_rate_limit,
+        expensive=settings.expensive_rate_limit,
+        learning=settings.learning_rate_limit,
+        address=settings.anonymous_rate_limit,
+        burst=settings.burst_limit,
+    )
+    limiter = RateLimiter(store=parts.limit_store, clock=parts.clock, meter=parts.meter, load=parts.resilience.load)
+    return RateLimits(limiter=limiter, limits=limits if settings.rate_limit_enabled else NO_LIMITS)
 
 
 def _change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, tzinfo
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -54,7 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1 << 20, description="Memory for cached answers in each process; the least used leave first.")
     ] = 64 << 20
     cache_url: Annotated[
-        str, Meta(description="Redis or Valkey that processes share answers in: redis://host. Empty takes PostgreSQL.")
+        str,
+        Meta(description="Redis or Valkey to share answers and limits in: redis://host. Empty takes PostgreSQL."),
     ] = ""
     maximum_text_length: Annotated[int, Meta(ge=1, le=1_000_000, description="Longest text of a memory.")] = 10_000
     maximum_body_bytes: Annotated[int, Meta(ge=1024, description="Largest request body.")] = 1 << 20
@@ -79,6 +81,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_seconds: Annotated[float, Meta(gt=0, le=300, description="Longest wait for open requests at a stop.")] = (
         8.0
     )
+    trusted_proxies: Annotated[
+        str,
+        Meta(description="Comma list of networks, as 10.0.0.0/8, whose X-Forwarded-For says where a request is from."),
+    ] = ""
+    rate_limit_enabled: Annotated[bool, Meta(description="Limit requests. See docs/operations.md.")] = True
+    global_rate_limit: Annotated[
+        int, Meta(ge=0, description="Requests a minute with a key, of everybody together; 0 sets no limit.")
+    ] = 0
+    organisation_rate_limit: Annotated[
+        int, Meta(ge=0, description="Requests a minute of an organisation's free keys; other plans have more of each.")
+    ] = 1_000
+    user_rate_limit: Annotated[int, Meta(ge=0, description="Requests a minute of a user, on the free plan.")] = 100
+    expensive_rate_limit: Annotated[
+        int, Meta(ge=0, description="Predictions, suggestions and maintenance a minute of a user, on the free plan.")
+    ] = 20
+    learning_rate_limit: Annotated[
+        int, Meta(ge=0, description="Analyses and learning metrics a minute of a user, on the free plan.")
+    ] = 10
+    anonymous_rate_limit: Annotated[
+        int, Meta(ge=0, description="Requests a minute without a valid key of an address, or of an IPv6 /64.")
+    ] = 20
+    burst_limit: Annotated[
+        int, Meta(ge=0, description="Requests in ten seconds of a user on the free plan; more cost twice for a minute.")
+    ] = 50
     cors_origins: Annotated[
         str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
     ] = ""
@@ -135,6 +161,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     try:
         settings = msgspec.convert(values, Settings, strict=False)
         zone_of(settings.time_zone)
+        networks_of(settings.trusted_proxies)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"A setting is wrong: {error}. See docs/configuration.md.") from error
     return settings
@@ -149,6 +176,16 @@ def zone_of(name: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigurationError(
             f"{PREFIX}TIME_ZONE: {name!r} is not known here. Use a name of the IANA database, such as Europe/Berlin."
+        ) from error
+
+
+def networks_of(names: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read a comma list of networks or addresses. Raises ConfigurationError."""
+    try:
+        return tuple(ip_network(name.strip(), strict=False) for name in names.split(",") if name.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{PREFIX}TRUSTED_PROXIES: {error}. Use networks such as 10.0.0.0/8, with commas between."
         ) from error
 
 

@@ -3,20 +3,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cache_makers import LIFETIME, MAXIMUM_KEYS, new_owner, running_redis, table_tier
+from cache_makers import LIFETIME, MAXIMUM_KEYS, new_owner, table_tier
 
 from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.cache.redis_tier import RedisTier
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.testing.clock import ManualClock
+from redis_server import running_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from cache_makers import RedisServer
-
     from pronoia.domain.identifiers import Scope
     from pronoia.ports import CacheTier
+    from redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")

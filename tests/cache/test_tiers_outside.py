@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from cache_makers import LIFETIME, MAXIMUM_KEYS, running_redis, table_tier
+from cache_makers import LIFETIME, MAXIMUM_KEYS, table_tier
 
 from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.cache.redis_tier import RedisTier
@@ -21,6 +21,7 @@ from pronoia.domain.records import NewMemory
 from pronoia.ports import CacheEntry
 from pronoia.services.caches import REST_SECONDS, Caches, Kind, Made
 from pronoia.testing.meter import RecordingMeter
+from redis_server import running_redis
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.transactions import Database

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 from pronoia.resilience.concurrency import LimitPolicy
+from pronoia.services.rate_limiter import RateLimiter
+from pronoia.services.rate_limits import NO_LIMITS, RateLimits
 from pronoia.services.resilience import Resilience
 from pronoia.testing.clock import ManualClock
 from pronoia.testing.meter import RecordingMeter
+
+NO_RATE_LIMITS = RateLimits(
+    limiter=RateLimiter(store=None, clock=ManualClock(), meter=RecordingMeter(), load=lambda: 0.0), limits=NO_LIMITS
+)
 
 
 def calm_resilience() -> Resilience:

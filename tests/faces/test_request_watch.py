@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
-from calm import calm_resilience
+from calm import NO_RATE_LIMITS, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
@@ -18,6 +18,9 @@ from pronoia.testing.meter import RecordingMeter, series
 
 
 class NoKeys:
+    def knows(self, _):
+        return False
+
     async def authenticate(self, _):
         raise InvalidCredentialError("Unknown key.")
 
@@ -27,7 +30,7 @@ class Broken:
         raise ZeroDivisionError
 
 
-SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken(), resilience=calm_resilience())
+SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS)
 
 
 def watched(settings=None):

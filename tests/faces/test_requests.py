@@ -10,11 +10,11 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from calm import calm_resilience
+from calm import NO_RATE_LIMITS, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
-from pronoia.domain.errors import InvalidCredentialError
+from pronoia.domain.errors import InvalidCredentialError, MissingCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
 from pronoia.faces.http.application import create_http_app
 from pronoia.services.health import DatabaseHealth
@@ -25,7 +25,12 @@ TELEMETRY = open_telemetry()
 
 
 class Keys:
+    def knows(self, _):
+        return True
+
     async def authenticate(self, secret):
+        if secret is None:
+            raise MissingCredentialError("No key.")
         users = {"ada-key": "ada", "service-key": None}
         if secret not in users:
             raise InvalidCredentialError("Unknown key.")
@@ -49,7 +54,13 @@ class Broken:
 
 def answer(method, path, *, settings=None, healthy=True, **request):
     async def send():
-        services = SimpleNamespace(keys=Keys(), health=Database(healthy), recall=Broken(), resilience=calm_resilience())
+        services = SimpleNamespace(
+            keys=Keys(),
+            health=Database(healthy),
+            recall=Broken(),
+            limits=NO_RATE_LIMITS,
+            resilience=calm_resilience(),
+        )
         app = create_http_app(services, settings or Settings(), lambda: NOW, telemetry=TELEMETRY)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://server") as http:
@@ -191,7 +202,7 @@ def test_a_request_that_does_not_arrive_in_time_is_408():
             sent.append(message)
 
         app = create_http_app(
-            SimpleNamespace(resilience=calm_resilience()),
+            SimpleNamespace(limits=NO_RATE_LIMITS, resilience=calm_resilience()),
             Settings(request_timeout_seconds=0.01),
             lambda: NOW,
             telemetry=TELEMETRY,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import address, administer
+from database_administration import address, administer
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.domain.errors import StoreCircuitOpenError, StoreUnavailableError
 from pronoia.resilience import policies

@@ -11,12 +11,13 @@ from store_makers import NOW, feedback, key, memory, relationship
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import CacheEntry, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.ports import CacheEntry, CellClaim, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
 from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ TABLES = (
     *("daily_outcomes", "learning_metrics", "learning_runs", "schedule"),
     "maintenance_actions",
     *("shared_answers", "kept_answers"),
+    "rate_limits",
 )
 
 
@@ -76,6 +78,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
             clock=SystemClock(),
         )  # fmt: skip
         await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
+    claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
+    await PostgresLimitStore(database).take([claim])
     return scope
 
 
@@ -168,6 +172,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),
         *("expired_actions", "clean_answers", "instance_totals"),
+        *("take_cells", "purge_rate_limits"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -113,6 +113,8 @@ def _uvicorn_config(settings: Settings) -> uvicorn.Config:
         loop="uvloop",
         http=BoundedProtocol,
         access_log=False,
+        # By default it believes any proxy on this machine; we believe those that are listed.
+        proxy_headers=False,
         log_config=None,
         log_level=settings.log_level,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),

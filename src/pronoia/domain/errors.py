@@ -60,6 +60,12 @@ class IdempotencyConflictError(PronoiaError):
     code = "IDEMPOTENCY_CONFLICT"
 
 
+class RateLimitedError(PronoiaError):
+    """A budget is spent. `details` holds `limiter`, `limit`, `remaining` and `retryAfter` in whole seconds."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+
 class PayloadTooLargeError(PronoiaError):
     code = "PAYLOAD_TOO_LARGE"
 

@@ -30,6 +30,8 @@ SECRET_LENGTH = 43
 CHECKSUM_LENGTH = 7
 """Base-36 digits of 32 bits."""
 CACHE_SECONDS = 5.0
+PROVED_SECONDS = 3_600.0
+"""Whoever proved a key so lately is no stranger, though the key is looked up again."""
 CACHE_SIZE = 10_000
 CACHED_BYTES = 1_500
 """What a key takes in memory, with room."""
@@ -53,6 +55,9 @@ class Keys:
         self._store = store
         self._clock = clock
         self._found: ExpiringStore[str, ApiKey] = ExpiringStore(
+            maximum_keys=CACHE_SIZE, maximum_bytes=CACHE_SIZE * CACHED_BYTES, now=clock.monotonic
+        )
+        self._proved: ExpiringStore[str, bytes] = ExpiringStore(
             maximum_keys=CACHE_SIZE, maximum_bytes=CACHE_SIZE * CACHED_BYTES, now=clock.monotonic
         )
         self._finding: SingleFlight[str, ApiKey | None] = SingleFlight(timeout_seconds=FINDING_SECONDS)
@@ -90,8 +95,23 @@ class Keys:
         # An unknown id costs the same comparison as a known one.
         matches = compare_digest(_hash(parts[2]), _NO_HASH if key is None else key.secret_hash)
         if key is None or not matches or key.revoked_at is not None:
+            if matches or key is None:
+                self._proved.drop_group(parts[1])
             raise InvalidCredentialError("This API key is unknown or was revoked.")
+        self._proved.put(
+            key.id,
+            key.secret_hash,
+            size=CACHED_BYTES,
+            expires_at=self._clock.monotonic() + PROVED_SECONDS,
+            group=key.id,
+        )
         return key
+
+    def knows(self, text: str | None) -> bool:
+        """Whether a text proved itself in this process lately. Its key may have been revoked since."""
+        parts = _FORMAT.fullmatch(text or "")
+        secret_hash = None if parts is None else self._proved.get(parts[1])
+        return parts is not None and secret_hash is not None and compare_digest(_hash(parts[2]), secret_hash)
 
     async def listed(self, organisation_id: UUID) -> list[ApiKey]:
         """List all keys of an organisation, oldest first, the revoked included."""
@@ -101,6 +121,7 @@ class Keys:
         """Revoke a key for good; the first time stands. Raises NotFoundError."""
         key = await self._store.revoke(organisation_id, key_id, self._clock.now())
         self._found.drop_group(key_id)
+        self._proved.drop_group(key_id)
         return key
 
     async def _find(self, key_id: str) -> ApiKey | None:

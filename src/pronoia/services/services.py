@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pronoia.services.memories import Memories
     from pronoia.services.predictions import Predictions
     from pronoia.services.ranking_weights import RankingWeights
+    from pronoia.services.rate_limits import RateLimits
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.resilience import Resilience
@@ -36,6 +37,7 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    limits: RateLimits
     answers: Answers
     caches: Caches
     health: Health

@@ -72,6 +72,14 @@ CACHES = (
     Family("cache_failures_total", Kind.COUNTER, "Calls of a cache tier that failed or took too long.", ("tier",)),
 )
 
+LIMITS = (
+    Family("rate_limit_rejects_total", Kind.COUNTER, "Requests that a limit refused.", ("limiter_type",)),
+    Family("rate_limit_hits_total", Kind.COUNTER, "The same, by its other documented name.", ("type",)),
+    Family("rate_limit_leases_total", Kind.COUNTER, "Blocks of budgets taken from the shared store."),
+    Family("rate_limit_bursts_total", Kind.COUNTER, "Users whose requests came to cost twice after a burst."),
+    Family("rate_limit_store_failures_total", Kind.COUNTER, "Times the shared store of limits did not answer."),
+)
+
 MEMORY = (
     Family("memory_operations_total", Kind.COUNTER, "Uses of memory that succeeded.", ("operation",)),
     Family("memories_created_total", Kind.COUNTER, "Memories stored."),
@@ -208,6 +216,7 @@ RESILIENCE = (
 FAMILIES: tuple[Family, ...] = (
     *HTTP,
     *CACHES,
+    *LIMITS,
     *MEMORY,
     *WORKING_SETS,
     *PREDICTION,

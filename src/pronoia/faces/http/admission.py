@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from pronoia.domain.errors import ForbiddenError, InvalidInputError, MissingCredentialError, MissingFieldError
+from pronoia.domain.errors import ForbiddenError, InvalidInputError, MissingFieldError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Idempotency, Permission
 from pronoia.services.drafts import check_name
@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pronoia.domain.records import ApiKey
-    from pronoia.services.keys import Keys
 
 MAXIMUM_IDEMPOTENCY_KEY = 255
 VERSION = re.compile(r"[0-9]{1,18}")
 PRINTABLE = re.compile(r"[\x20-\x7e]+")
 
 
-async def authenticate(headers: Mapping[str, str], keys: Keys, permission: Permission) -> ApiKey:
-    """Find the caller's key and check that it may do this.
+def secret(headers: Mapping[str, str]) -> str | None:
+    """Read the text that should be a key."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    bearer = token if scheme.lower() == "bearer" else ""
+    for candidate in (headers.get("x-service-token"), bearer, headers.get("x-api-key")):
+        if candidate and candidate.strip():
+            return candidate.strip()
+    return None
 
-    Raises MissingCredentialError, InvalidCredentialError or ForbiddenError.
-    """
-    key = await keys.authenticate(_secret(headers))
-    if permission not in key.permissions and Permission.ADMIN not in key.permissions:
+
+def check_permission(key: ApiKey, permission: Permission | None) -> None:
+    """Raise ForbiddenError if a key may not do this."""
+    if permission is not None and permission not in key.permissions and Permission.ADMIN not in key.permissions:
         raise ForbiddenError(f"This key lacks the scope {permission.value}.", permission=permission.value)
-    return key
 
 
 def resolve_scope(key: ApiKey, names: list[str | None]) -> Scope:
@@ -84,12 +88,3 @@ def idempotency(headers: Mapping[str, str], method: str, path: str, body: bytes)
         )
     request = b"\0".join((method.encode(), path.encode(errors="surrogatepass"), body))
     return Idempotency(key, hashlib.sha256(request).digest())
-
-
-def _secret(headers: Mapping[str, str]) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token if scheme.lower() == "bearer" else ""
-    for candidate in (headers.get("x-service-token"), bearer, headers.get("x-api-key")):
-        if candidate and candidate.strip():
-            return candidate.strip()
-    raise MissingCredentialError("An API key is needed: send it as X-API-Key.")

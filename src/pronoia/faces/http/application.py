@@ -11,6 +11,7 @@ from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 
+from pronoia.config import networks_of
 from pronoia.domain.errors import InvalidInputError, PronoiaError
 from pronoia.faces.http.entrances import Entrances
 from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError, error_answer
@@ -25,6 +26,7 @@ from pronoia.faces.http.routes import (
     memories,
     metrics,
     predict,
+    rate_limit,
     relationships,
     search,
     suggest,
@@ -54,6 +56,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *suggest.OPERATIONS,
     *relationships.OPERATIONS,
     *maintenance.OPERATIONS,
+    *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
 )
 CORS_SECONDS = 86_400
@@ -76,7 +79,7 @@ def create_http_app(
 
     Each of `observers` hears of every request when it is over.
     """
-    surroundings = Surroundings(services, settings, telemetry, now)
+    surroundings = Surroundings(services, settings, telemetry, now, networks_of(settings.trusted_proxies))
     operations = (*OPERATIONS, *documentation(OPERATIONS))
     app = Litestar(
         route_handlers=[route(operation, surroundings) for operation in operations],
@@ -85,7 +88,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Boundary(app, settings, RequestWatch(telemetry, observers), Entrances(operations), services.resilience)
+    return Boundary(app, surroundings, RequestWatch(telemetry, observers), Entrances(operations))
 
 
 def _refuse(request: Request[Any, Any, Any], error: PronoiaError) -> Response[bytes]:
@@ -140,7 +143,14 @@ def _cors(settings: Settings) -> CORSConfig | None:
             "X-Memory-Version",
             "Idempotency-Key",
         ],
-        expose_headers=["X-Request-ID", "X-Memory-Version", "Retry-After"],
+        expose_headers=[
+            "X-Request-ID",
+            "X-Memory-Version",
+            "X-RateLimit-Limit",
+            "X-RateLimit-Remaining",
+            "X-RateLimit-Reset",
+            "Retry-After",
+        ],
         # A wildcard with credentials would hand every site the caller's authority.
         allow_credentials="*" not in origins,
         max_age=CORS_SECONDS,

@@ -18,6 +18,7 @@ from pronoia.domain.errors import (
     NotFoundError,
     PayloadTooLargeError,
     PronoiaError,
+    RateLimitedError,
     UnavailableError,
 )
 
@@ -60,6 +61,7 @@ TABLE: Mapping[type[PronoiaError], Shape] = {
     MethodNotAllowedError: Shape(HTTPStatus.METHOD_NOT_ALLOWED, nested=True),
     RequestTimeoutError: Shape(HTTPStatus.REQUEST_TIMEOUT, nested=True),
     PayloadTooLargeError: Shape(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, nested=True),
+    RateLimitedError: Shape(HTTPStatus.TOO_MANY_REQUESTS, nested=True),
     UnavailableError: Shape(HTTPStatus.SERVICE_UNAVAILABLE, nested=True),
     PronoiaError: Shape(HTTPStatus.INTERNAL_SERVER_ERROR, nested=True),
 }
@@ -83,6 +85,9 @@ def error_answer(error: PronoiaError, request_id: str) -> ErrorAnswer:
     }
     if error.details:
         facts["details"] = dict(error.details)
+    if shape.status is HTTPStatus.TOO_MANY_REQUESTS:
+        # Documented in `details` and beside the message.
+        facts.update(error.details)
     body = {"error": facts if shape.nested else shape.status.phrase, **facts}
     return ErrorAnswer(int(shape.status), _headers(error, shape.status), msgspec.json.encode(body))
 
@@ -92,6 +97,8 @@ def _headers(error: PronoiaError, status: HTTPStatus) -> dict[str, str]:
     match status:
         case HTTPStatus.SERVICE_UNAVAILABLE:
             headers["retry-after"] = str(error.details.get("retry_after", RETRY_AFTER_SECONDS))
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            headers["retry-after"] = str(error.details["retryAfter"])
         case HTTPStatus.UNAUTHORIZED:
             headers["www-authenticate"] = "Bearer"
         case HTTPStatus.METHOD_NOT_ALLOWED:

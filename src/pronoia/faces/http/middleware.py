@@ -12,6 +12,7 @@ import structlog
 
 from pronoia.domain.errors import OverloadedError, PayloadTooLargeError, PronoiaError, UnavailableError
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
+from pronoia.faces.http.rate_limit import usage_headers
 from pronoia.faces.http.watch import Exchange, known_method
 from pronoia.resilience.admission import Importance
 from pronoia.resilience.deadline import deadline, time_left
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
         WebSocketReceiveMessage,
     )
 
-    from pronoia.config import Settings
     from pronoia.faces.http.entrances import Entrance, Entrances
+    from pronoia.faces.http.operation import Surroundings
     from pronoia.faces.http.watch import RequestWatch
-    from pronoia.services.resilience import Resilience
 
 DRAINED_LIMITS = 8
 """How many times the limit is still read and thrown away, so that a client gets to read its 413."""
@@ -68,15 +68,14 @@ class Boundary:
     What there is no room for is turned away before its body is read.
     """
 
-    def __init__(
-        self, app: ASGIApp, settings: Settings, watch: RequestWatch, entrances: Entrances, resilience: Resilience
-    ) -> None:
+    def __init__(self, app: ASGIApp, surroundings: Surroundings, watch: RequestWatch, entrances: Entrances) -> None:
         self._app = app
+        self._surroundings = surroundings
         self._watch = watch
         self._entrances = entrances
-        self._resilience = resilience
-        self._maximum_body_bytes = settings.maximum_body_bytes
-        self._timeout_seconds = settings.request_timeout_seconds
+        self._resilience = surroundings.services.resilience
+        self._maximum_body_bytes = surroundings.settings.maximum_body_bytes
+        self._timeout_seconds = surroundings.settings.request_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,7 +84,7 @@ class Boundary:
         exchange = Exchange(_request_id(scope), known_method(scope["method"]))
         scope.setdefault("state", {})["exchange"] = exchange
         with self._watch.watching(exchange, scope["headers"]):
-            await self._respond(scope, receive, _Answer(send, exchange))
+            await self._respond(scope, receive, _Answer(scope, send, exchange, self._surroundings))
 
     async def _respond(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         try:
@@ -171,9 +170,11 @@ class Boundary:
 class _Answer:
     """Sends one answer, with the headers that every answer carries."""
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
+    def __init__(self, scope: HTTPScope, send: Send, exchange: Exchange, surroundings: Surroundings) -> None:
         self.exchange = exchange
+        self._scope = scope
         self._send = send
+        self._surroundings = surroundings
         self._started = False
 
     async def send(self, message: Message) -> None:
@@ -181,7 +182,8 @@ class _Answer:
             self._started = True
             self.exchange.status = message["status"]
             own = (b"x-request-id", self.exchange.request_id.encode())
-            message["headers"] = [*message.get("headers", ()), own, *SECURITY_HEADERS]
+            limits = usage_headers(self.exchange, self._scope, self._surroundings)
+            message["headers"] = [*message.get("headers", ()), own, *limits, *SECURITY_HEADERS]
         elif message["type"] == "http.response.body":
             self.exchange.sent_bytes += len(message["body"])
         await self._send(message)

@@ -28,6 +28,7 @@ ERROR_SCHEMA = {
         "requestId": {"type": "string"},
         "timestamp": {"type": "string", "format": "date-time"},
         "details": {"type": "object"},
+        "retryAfter": {"description": "Seconds; of a 429 only.", "type": "integer"},
     },
 }
 HEADERS = (
@@ -36,7 +37,8 @@ HEADERS = (
     ("Idempotency-Key", "Requests with the same key are the same request, for 24 hours."),
 )
 COMMON_ERRORS = {"401": "No valid key.", "403": "The key lacks the scope.", "404": "Unknown, or another user's.",
-                 "409": "The Idempotency-Key was used for another request."}  # fmt: skip
+                 "409": "The Idempotency-Key was used for another request.",
+                 "429": "A limit is reached; `Retry-After` says when to come back."}  # fmt: skip
 EVERY_ERROR = {"400": "The request is wrong; `details` names the field.", "408": "It did not arrive in time.",
                "413": "The body is too large.", "503": "A part does not answer now."}  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -10,15 +11,21 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
-from pronoia.domain.errors import FeatureDegradedError, NotFoundError
+from pronoia.domain.errors import FeatureDegradedError, NotFoundError, PronoiaError
 from pronoia.faces.http import admission
+from pronoia.faces.http.addresses import client_address
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
+from pronoia.faces.http.rate_limit import note_usage
 from pronoia.faces.http.watch import exchange_of
 from pronoia.resilience.admission import Importance
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
+    from ipaddress import IPv4Network, IPv6Network
+
+    from litestar.types import HTTPScope
 
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
@@ -48,6 +55,11 @@ class Surroundings:
     settings: Settings
     telemetry: Telemetry
     now: Callable[[], datetime]
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
+
+    def address(self, scope: HTTPScope) -> str:
+        """Name the address that a request without a valid key is charged to."""
+        return client_address(scope, self.trusted_proxies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,8 @@ class Call(Generic[Query, Body]):
     headers: Mapping[str, str]
     peer: str | None
     """The address at the other end of the connection; None for a socket of this machine."""
+    authenticate: Callable[[], Awaitable[ApiKey]]
+    """Find the key of a caller whom nobody asked for it yet."""
     minimum_version: int | None
     idempotency: Idempotency | None
 
@@ -134,6 +148,8 @@ class Operation(Generic[Query, Body]):
     """Who goes first when not all can be served; what asks nobody who they are is never turned away."""
     feature: Feature | None = None
     """What the server may do without for a while, this with it."""
+    budget: Budget = Budget.ORDINARY
+    """What a call is paid from. Without a permission nobody pays."""
 
 
 AnyOperation = Operation[Any, Any]
@@ -167,20 +183,26 @@ async def _call(
     raw: bytes,
 ) -> Call[Any, Any]:
     headers = request.headers
-    key = None
-    if operation.permission is not None:
-        key = await admission.authenticate(headers, surroundings.services.keys, operation.permission)
+    key = None if operation.permission is None else await _authenticate(surroundings, request)
     _refuse_while_off(operation, surroundings.services.resilience)
-    values = read_query(request.scope["query_string"])
-    body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
     caller = None
-    if key is not None:
-        scope = None
-        if operation.of_user:
-            names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
-            scope = admission.resolve_scope(key, names)
-            exchange_of(request.scope).user_id = scope.user_id
-        caller = Caller(key, scope)
+    try:
+        if key is not None:
+            admission.check_permission(key, operation.permission)
+        values = read_query(request.scope["query_string"])
+        body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
+        if key is not None:
+            scope = None
+            if operation.of_user:
+                names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
+                scope = admission.resolve_scope(key, names)
+                exchange_of(request.scope).user_id = scope.user_id
+            caller = Caller(key, scope)
+    except PronoiaError:
+        # What is refused has cost something, too.
+        await _charge(operation, surroundings, request, key, None)
+        raise
+    await _charge(operation, surroundings, request, key, caller)
     return Call(
         surroundings=surroundings,
         caller=caller,
@@ -189,6 +211,7 @@ async def _call(
         path=request.path_params,
         headers=headers,
         peer=request.client.host if request.client is not None else None,
+        authenticate=partial(_authenticate, surroundings, request),
         minimum_version=admission.minimum_version(headers),
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
     )
@@ -203,3 +226,27 @@ def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
             feature=feature.value,
             retry_after=DEGRADED_RETRY_SECONDS,
         )
+
+
+async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, Any]) -> ApiKey:
+    """Find the key. What has not proved itself here before is an attempt, which its address pays for if it fails."""
+    services = surroundings.services
+    secret = admission.secret(request.headers)
+    if services.keys.knows(secret):
+        return await services.keys.authenticate(secret)
+    async with services.limits.attempt(surroundings.address(request.scope)) as usage:
+        note_usage(exchange_of(request.scope), usage)
+        return await services.keys.authenticate(secret)
+
+
+async def _charge(
+    operation: AnyOperation,
+    surroundings: Surroundings,
+    request: Request[Any, Any, Any],
+    key: ApiKey | None,
+    caller: Caller | None,
+) -> None:
+    if key is not None:
+        scope = None if caller is None else caller.scope
+        user = None if scope is None else scope.user_id
+        note_usage(exchange_of(request.scope), await surroundings.services.limits.charge(key, user, operation.budget))

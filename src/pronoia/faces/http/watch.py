@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from pronoia.ports import Meter, Telemetry
+    from pronoia.services.rate_limiter import Usage
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 UNROUTED = "unrouted"
@@ -39,6 +40,8 @@ class Exchange:
     route: str = UNROUTED
     """The template of the route, never the path: paths have no bound, and may hold what is nobody's business."""
     user_id: str | None = None
+    usage: Usage | None = None
+    """The tightest budget that the request was charged to."""
     status: int = CLIENT_GONE
     error_code: str | None = None
     received_bytes: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from pronoia.services.analysis import Suggested
 from pronoia.services.answers import METRICS, PATTERNS, Given
 from pronoia.services.features import Feature
 from pronoia.services.insights import as_time, trend_of
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -175,8 +176,12 @@ async def apply(call: Call[Nothing, ApplyBody]) -> Answer:
             )
             for one in body.suggestions
         ]
+    total = len(suggestions)
+    if body.suggestion_ids is not None:
+        wanted = set(body.suggestion_ids)
+        suggestions, total = [one for one in suggestions if one.id in wanted], len(wanted)
     applied = await call.services.analysis.apply(call.scope, suggestions, body.min_confidence)
-    return Answer(AppliedAnswer(applied_count=applied, total_suggestions=len(suggestions)))
+    return Answer(AppliedAnswer(applied_count=applied, total_suggestions=total))
 
 
 async def status(call: Call[Nothing, Nothing]) -> Answer:
@@ -200,7 +205,7 @@ def _analysis(call: Call[Any, Any], found: Analysed) -> JsonObject:
     return {
         "timestamp": call.surroundings.now(),
         "clusters_detected": found.clusters,
-        "relationship_suggestions": found.suggestions,
+        "relationship_suggestions": [{"id": one.id, **asdict(one)} for one in found.suggestions],
         "weight_adjustments": found.weight_adjustments,
         "stale_memory_count": found.stale,
         "applied_count": found.applied,
@@ -330,6 +335,7 @@ _metrics = Operation(
     Nothing,
     importance=Importance.REPORT,
     feature=Feature.LEARNING_METRICS,
+    budget=Budget.LEARNING,
 )
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -348,6 +354,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         AnalysisBody,
         importance=Importance.OPTIONAL,
         feature=Feature.TEMPORAL_PATTERNS,
+        budget=Budget.LEARNING,
     ),
     Operation(
         "POST",
@@ -360,6 +367,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         AnalysisBody,
         importance=Importance.OPTIONAL,
         feature=Feature.TEMPORAL_PATTERNS,
+        budget=Budget.LEARNING,
     ),
     Operation(
         "POST",

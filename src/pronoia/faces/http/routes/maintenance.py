@@ -30,6 +30,7 @@ from pronoia.faces.http.schemas.maintenance import (
 from pronoia.resilience.admission import Importance
 from pronoia.services.answers import MAINTENANCE, Given
 from pronoia.services.features import Feature
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,6 +182,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         importance=Importance.REPORT,
         feature=Feature.MAINTENANCE_SUGGESTIONS,
+        budget=Budget.EXPENSIVE,
     ),
     Operation(
         "POST",
@@ -191,6 +193,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         LEARN,
         Nothing,
         ApplyBody,
+        budget=Budget.EXPENSIVE,
     ),
     Operation("POST", ROOT + "/undo", "Undo an action.", undo, ActionsAnswer, LEARN, Nothing, UndoBody),
     Operation(

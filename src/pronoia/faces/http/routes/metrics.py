@@ -9,6 +9,7 @@ from pronoia.faces.http import admission
 from pronoia.faces.http.networks import is_near
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
 from pronoia.faces.http.schemas.metrics import MetricsAnswer
+from pronoia.services.rate_limits import Budget
 
 PROMETHEUS_TEXT = "text/plain; version=0.0.4"
 
@@ -16,7 +17,7 @@ PROMETHEUS_TEXT = "text/plain; version=0.0.4"
 async def metrics(call: Call[Nothing, Nothing]) -> Answer:
     """Show the series to private networks; elsewhere to admin keys, or to everybody if the operator says so."""
     if not call.surroundings.settings.metrics_public and not is_near(call.peer, call.headers):
-        await admission.authenticate(call.headers, call.services.keys, Permission.ADMIN)
+        admission.check_permission(await call.authenticate(), Permission.ADMIN)
     return await admin_metrics(call)
 
 
@@ -36,7 +37,12 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     _metrics,
     replace(_metrics, path="/health/metrics"),
     replace(
-        _metrics, path="/api/v1/monitoring/metrics", handle=admin_metrics, permission=Permission.ADMIN, of_user=False
+        _metrics,
+        path="/api/v1/monitoring/metrics",
+        handle=admin_metrics,
+        permission=Permission.ADMIN,
+        of_user=False,
+        budget=Budget.FREE,
     ),
     Operation(
         "GET",
@@ -48,5 +54,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         Nothing,
         of_user=False,
+        budget=Budget.FREE,
     ),
 )

@@ -20,6 +20,7 @@ from pronoia.faces.http.schemas.predict import (
 from pronoia.resilience.admission import Importance
 from pronoia.services.answers import PREDICT, Given
 from pronoia.services.predictions import FLOOR, PredictRequest
+from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -119,6 +120,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Nothing,
         PredictBody,
         importance=Importance.NORMAL,
+        budget=Budget.EXPENSIVE,
     ),
     Operation(
         "GET",
@@ -130,5 +132,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         PredictQuery,
         Nothing,
         importance=Importance.NORMAL,
+        budget=Budget.EXPENSIVE,
     ),
 )

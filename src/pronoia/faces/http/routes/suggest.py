@@ -22,6 +22,7 @@ from pronoia.faces.http.schemas.suggest import (
 from pronoia.resilience.admission import Importance
 from pronoia.services.answers import SUGGEST, Given
 from pronoia.services.features import Feature
+from pronoia.services.rate_limits import Budget
 from pronoia.services.suggest import SuggestRequest
 
 if TYPE_CHECKING:
@@ -145,5 +146,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         SuggestBody,
         importance=Importance.OPTIONAL,
         feature=Feature.CONTEXT_SUGGESTIONS,
+        budget=Budget.EXPENSIVE,
     ),
 )
