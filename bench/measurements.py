@@ -92,20 +92,6 @@ def update(memories: int, events: int, uses: int) -> Figures:
     return {"milliseconds": median(taken) * 1e3}
 
 
-async def maintenance(server: Server, user: str, seconds_apart: float = 0.002) -> Figures:
-    """Look for what could be mended, anew after a use; beside it, the worst wait for a route that does nothing."""
-    await use(server, user, 1)
-    async with server.connection() as connection, server.connection() as beside:
-        request = connection.request("GET", "/api/v1/learning/maintenance-suggestions", user=user)
-        nothing = beside.request("GET", "/health")
-        looking = asyncio.create_task(connection.timed(request))
-        waits = [await beside.timed(nothing)]
-        while not looking.done():
-            waits.append(await beside.timed(nothing))
-            await asyncio.sleep(seconds_apart)
-        return {"milliseconds": await looking * 1e3, "worst wait beside it": max(waits) * 1e3}
-
-
 async def exact_scan(database_url: str, user: str, queries: int) -> Figures:
     """Find the nearest ten in PostgreSQL, without rights: what the working set saves."""
     connection = await connect(database_url, timeout_seconds=60)

@@ -25,7 +25,6 @@ AIMS = {
     "search, 10,000 memories, cold": "<= 150 ms",
     "predict, 1,000 memories and 10,000 events": "<= 1.5 ms",
     "suggest, 1,000 memories and 10,000 events": "<= 1.5 ms",
-    "maintenance, 10,000 memories": "<= 2,000 ms",
     "update after one access": "<= 0.2 ms",
     "durable single writes": ">= 800/s",
     "bulk writes, embedding included": ">= 4,000/s",
@@ -77,9 +76,6 @@ async def run(repeats: int, scale: int) -> dict[str, Figures]:
             await runner.repeat(
                 "suggest, 1,000 memories and 10,000 events",
                 lambda number: measurements.suggest(server, "1000 memories", 500 // scale, number),
-            )
-            await runner.repeat(
-                "maintenance, 10,000 memories", lambda _: measurements.maintenance(server, "10000 memories")
             )
             await runner.repeat("durable single writes", lambda _: measurements.single_writes(server, 4_000 // scale))
             await runner.repeat(
