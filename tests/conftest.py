@@ -128,17 +128,24 @@ class RunningServer:
     database_url: str
 
 
-async def _make_keys(database_url: str) -> tuple[str, str]:
+async def make_keys(database_url: str, *users: str | None) -> list[str]:
+    """Make a key of each user, or of any user for None."""
     database = await Database.open(database_url, connections=2, timeout_seconds=10)
     keys = Keys(store=PostgresKeyStore(database), clock=SystemClock())
     made = [
         await keys.create(
             user_id=user, plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=DEFAULT_ORGANISATION
         )
-        for user in ("ada", None)
+        for user in users
     ]
     await database.close()
-    return made[0][1], made[1][1]
+    return [secret for _, secret in made]
+
+
+@pytest.fixture
+def new_key(server: RunningServer) -> str:
+    """Give the key of a user without memories."""
+    return asyncio.run(make_keys(server.database_url, f"user-{uuid4().hex}"))[0]
 
 
 @pytest.fixture(scope="session")
@@ -213,7 +220,7 @@ def serve() -> Callable[..., AbstractContextManager[RunningServer]]:
 
 @contextmanager
 def running_server(database_url: str, *, log: BinaryIO | None = None, **environment: str) -> Iterator[RunningServer]:
-    key, service_key = asyncio.run(_make_keys(database_url))
+    key, service_key = asyncio.run(make_keys(database_url, "ada", None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(  # noqa: S603 - our own server

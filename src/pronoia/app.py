@@ -109,8 +109,8 @@ class _Parts:
 
     settings: Settings
     telemetry: Telemetry
-    readings: Readings
     resilience: Resilience
+    readings: Readings
     database: Database
     embedder: Embedder
     executor: ComputeExecutor
@@ -127,10 +127,10 @@ class _Parts:
     recall: Recall
     caches: Caches
     answers: Answers
-    loops: Loops
-    monitoring: Monitoring
     limit_store: PostgresLimitStore | RedisLimitStore
     meter: Meter
+    loops: Loops
+    monitoring: Monitoring
 
 
 @asynccontextmanager
@@ -141,13 +141,13 @@ async def open_services(
 
     `prior` is what ranking starts from before it has seen a user; None takes the shipped one.
     """
-    telemetry, clock = telemetry or _telemetry(settings), clock or SystemClock()
+    clock, telemetry = clock or SystemClock(), telemetry or _telemetry(settings)
     readings = Readings(telemetry.meter)
     telemetry = replace(telemetry, meter=readings)
-    resilience = _resilience(settings, clock, telemetry.meter)
+    resilience = _resilience(settings, clock, readings)
     database = await _open_database(settings, telemetry, resilience, connections=settings.database_connections)
     limit_store = await _open_limit_store(settings, telemetry, resilience)
-    parts = _parts(settings, telemetry, readings, resilience, database, limit_store, clock, prior or shipped_prior())
+    parts = _parts(settings, telemetry, resilience, readings, database, limit_store, clock, prior or shipped_prior())
     services = _services(parts)
     try:
         parts.loops.start(_loops(parts, services))
@@ -170,8 +170,8 @@ async def open_services(
 def _parts(
     settings: Settings,
     telemetry: Telemetry,
-    readings: Readings,
     resilience: Resilience,
+    readings: Readings,
     database: Database,
     limit_store: PostgresLimitStore | RedisLimitStore,
     clock: Clock,
@@ -230,8 +230,8 @@ def _parts(
     return _Parts(
         settings,
         telemetry,
-        readings,
         resilience,
+        readings,
         database,
         embedder,
         executor,
@@ -248,10 +248,10 @@ def _parts(
         recall,
         caches,
         answers,
-        loops,
-        _monitoring(settings, database, embedder, caches, readings, loops, clock),
         limit_store,
         meter,
+        loops,
+        _monitoring(settings, database, embedder, caches, readings, loops, clock),
     )
 
 
@@ -322,10 +322,10 @@ def _services(parts: _Parts) -> Services:
             executor=parts.executor,
         ),
         keys=Keys(store=PostgresKeyStore(parts.database), clock=clock),
-        health=Health(database=parts.database, resilience=parts.resilience, clock=clock),
-        monitoring=parts.monitoring,
         limits=_rate_limits(parts),
+        health=Health(database=parts.database, resilience=parts.resilience, clock=clock),
         resilience=parts.resilience,
+        monitoring=parts.monitoring,
         answers=parts.answers,
         caches=parts.caches,
     )
@@ -352,8 +352,8 @@ def _loops(parts: _Parts, services: Services) -> list[Coroutine[None, None, None
         meter=parts.telemetry.meter,
     )
     loops: list[Coroutine[None, None, None]] = [
-        parts.monitoring.watch.run(),
         parts.resilience.run(),
+        parts.monitoring.watch.run(),
         ProcessWatch(parts.telemetry.meter).run(),
         gauges.run(),
         parts.uses.run(),
@@ -381,6 +381,21 @@ def _schedule(parts: _Parts, services: Services) -> Schedule:
         jobs=scheduled_jobs(parts.settings, services),
         clock=parts.clock.now,
     )
+
+
+def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
+    """Give what is done for users by the clock. Only learning_auto_apply lets it change their memory."""
+
+    async def maintain(scope: Scope) -> None:
+        if settings.learning_auto_apply:
+            await services.maintenance.mend(scope)
+        await give_suggestions(services, scope)
+
+    return [
+        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, services.insights.keep_measures),
+        Job("maintenance", 21_600.0, maintain),
+    ]
 
 
 def _monitoring(
@@ -418,21 +433,6 @@ def _receivers(settings: Settings, clock: Clock) -> list[AlertReceiver]:
     if settings.slack_webhook_url:
         receivers.append(Slack(settings.slack_webhook_url))
     return receivers
-
-
-def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
-    """Give what is done for users by the clock. Only learning_auto_apply lets it change their memory."""
-
-    async def maintain(scope: Scope) -> None:
-        if settings.learning_auto_apply:
-            await services.maintenance.mend(scope)
-        await give_suggestions(services, scope)
-
-    return [
-        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
-        Job("metrics", 86_400.0, services.insights.keep_measures),
-        Job("maintenance", 21_600.0, maintain),
-    ]
 
 
 def create() -> ASGIApp:

@@ -102,6 +102,64 @@ def test_recall_keeps_to_its_project_and_helpfulness(service, user):
     assert service.recall("when do deploys happen", user_id=user, min_helpfulness_score=0.9)["memories"] == []
 
 
+@pytest.fixture
+def fresh(server, new_key) -> RecallBricks:
+    """Give a client of a user without memories."""
+    return RecallBricks(api_key=new_key, base_url=f"{server.url}/api/v1")
+
+
+THINGS = ("Grace keeps bees on her roof", "The standup begins at nine", "The spare key hangs behind the door")
+
+
+def test_predictions_name_the_memory_with_its_reasons(fresh):
+    saved = [fresh.save(text, metadata={"place": place}) for place, text in enumerate(THINGS)]
+    (best,) = fresh.predict_memories(context="Where are the bees of Grace?", limit=1)
+    assert (best.id, best.content, best.metadata) == (saved[0]["id"], THINGS[0], {"place": 0})
+    assert 0.05 <= best.confidence_score <= 1
+    assert best.reasoning.split(", ")[0] == "context_similarity"
+    assert [one.id for one in fresh.predict_memories(recent_memory_ids=[saved[0]["id"]]) if one.id == best.id] == []
+
+
+def test_suggestions_carry_confidence_reasons_and_common_words(fresh):
+    saved = [fresh.save(text) for text in THINGS]
+    (best,) = fresh.suggest_memories("Where does Grace keep her bees?", limit=1)
+    assert (best.id, best.content, best.relevance_context) == (saved[0]["id"], THINGS[0], "grace, keep, bees")
+    assert 0.6 <= best.confidence <= 1
+    flags = ("frequently_used", "recently_accessed", "high_helpfulness")
+    assert [best.reasoning[flag] for flag in flags] == [False, False, False]
+    assert best.reasoning["semantic_match"] in {"high", "medium"}
+    assert set(best.reasoning["weights_applied"]) == {"usage", "recency", "helpfulness", "relationship"}
+    assert fresh.suggest_memories("What is the boiling point of helium?") == []
+
+
+def test_metrics_count_what_was_used_and_judged(fresh, server, new_key):
+    saved = [fresh.save(text) for text in THINGS]
+    for _ in range(3):
+        fresh.get(saved[0]["id"])
+    feedback = f"{server.url}/api/v1/memories/{saved[0]['id']}/feedback"
+    httpx2.post(feedback, json={"helpful": True}, headers={"X-API-Key": new_key}).raise_for_status()
+    metrics = fresh.get_learning_metrics(days=7)
+    assert (metrics.total_memories, metrics.active_memories, metrics.total_usage) == (3, 1, 3)
+    assert metrics.avg_helpfulness == 0.53
+    assert (metrics.trends.helpfulness_trend, metrics.trends.growth_rate) == ("stable", 0.0)
+
+
+def test_patterns_tell_what_is_useful_and_what_is_never_used(fresh):
+    saved = [fresh.save(text, tags=["home"]) for text in THINGS]
+    fresh.get(saved[0]["id"])
+    patterns = fresh.get_patterns(days=7)
+    assert patterns.most_useful_tags == [{"tag": "home", "avg_helpfulness": 0.5, "usage_count": 1}]
+    assert [(one["id"], one["text"], one["usage_count"]) for one in patterns.underutilized_memories] == [
+        (memory["id"], memory["text"], 0) for memory in saved[1:]
+    ]
+    assert patterns.frequently_accessed_together == []
+    assert {name: patterns.summary[name] for name in ("total_memories", "active_memories", "stale_memories")} == {
+        "total_memories": 3,
+        "active_memories": 1,
+        "stale_memories": 0,
+    }
+
+
 def test_a_captured_function_is_saved_with_what_it_gave(own):
     # The decorator saves for no user, as a key of one user allows.
     secret = uuid4().hex

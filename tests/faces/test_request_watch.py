@@ -18,6 +18,9 @@ from pronoia.testing.meter import RecordingMeter, series
 
 
 class NoKeys:
+    def knows(self, _):
+        return False
+
     async def authenticate(self, _):
         raise InvalidCredentialError("Unknown key.")
 

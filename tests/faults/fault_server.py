@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PRONOIA = str(Path(sys.executable).with_name("pronoia"))
 START_SECONDS = 60
-STOP_SECONDS = 15
+STOP_SECONDS = 30
 POLL_SECONDS = 0.05
 LONG = os.environ.get("FAULTS") == "long"
 """Set FAULTS=long for the full number of faults; the short form is for every run of the tests."""

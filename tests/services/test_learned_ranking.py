@@ -131,7 +131,8 @@ async def test_a_withheld_suggestion_teaches_nothing(
 ):
     services.suggest._withholds = lambda _: True
     assert await suggest(services, scope, 3) == []
-    await services.recall.get(scope, memory_ids[3])
+    for memory_id in memory_ids:
+        await services.recall.get(scope, memory_id)
     await services.ranking_weights.settled()
     assert await rows(settings, "select query from ranking_examples") == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -97,3 +98,46 @@ async def test_maintenance_looks_by_the_clock_and_mends_only_where_it_may(settin
     services.maintenance.suggestions = None  # what the job found is there without looking again
     found = msgspec.json.decode((await give_suggestions(services, scope)).body)
     assert found["summary"]["total_duplicates"] == (not auto_apply)
+
+
+async def test_a_lease_that_ran_out_is_taken_over_and_its_late_owner_ends_nothing(database, active):
+    clock, done = ManualClock(), []
+    held_up, released = asyncio.Event(), asyncio.Event()
+
+    async def hang(_):
+        held_up.set()
+        await released.wait()
+
+    async def work(scope):
+        done.append(scope)
+
+    late = asyncio.create_task(schedule(database, clock, hang).run_once())
+    await asyncio.wait_for(held_up.wait(), 10)
+    clock.advance(LEASE_SECONDS)
+    assert await schedule(database, clock, work).run_once()
+    assert done == [active]
+    due = "select next_run, last_run, holder, leased_until from schedule where job = 'metrics'"
+    async with database.reading(active.organisation_id) as connection:
+        before = await connection.fetchrow(due)
+    assert (before["next_run"] - clock.now()).total_seconds() == 3600
+    clock.advance(1800)
+    released.set()
+    await late
+    async with database.reading(active.organisation_id) as connection:
+        assert await connection.fetchrow(due) == before
+    clock.advance(1799)
+    assert not await schedule(database, clock, work).run_once()
+
+
+async def test_only_the_holder_of_a_lease_may_end_it(database, active):
+    clock, store = ManualClock(), PostgresScheduleStore(database)
+    first, second = uuid4(), uuid4()
+    organisation = active.organisation_id
+    assert await store.claim("metrics", first, LEASE_SECONDS, clock.now()) == organisation
+    assert await store.claim("metrics", second, LEASE_SECONDS, clock.now()) is None
+    clock.advance(LEASE_SECONDS)
+    assert await store.claim("metrics", second, LEASE_SECONDS, clock.now()) == organisation
+    await store.finish(organisation, "metrics", first, 0.0, clock.now())
+    assert await store.claim("metrics", first, LEASE_SECONDS, clock.now()) is None
+    await store.finish(organisation, "metrics", second, 0.0, clock.now())
+    assert await store.claim("metrics", first, LEASE_SECONDS, clock.now()) == organisation

@@ -42,6 +42,11 @@ class Suggested:
     reason: str
     co_access_count: int
 
+    @property
+    def id(self) -> str:
+        """Names the suggestion; the next analysis that makes it gives it the same."""
+        return f"{self.suggested_type}:{self.memory_id}:{self.related_memory_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
@@ -81,7 +86,7 @@ class Analysis:
             for low, high, count in sorted(frequent, key=lambda pair: -pair[2])
             if not _related(held, low, high)
         ][:MOST_SUGGESTIONS]
-        applied = await self.apply(scope, suggestions, APPLY_CONFIDENCE) if apply else 0
+        applied = await self._write(scope, held, suggestions, APPLY_CONFIDENCE) if apply else 0
         await self._store.note_run(scope, "patterns", self._clock.now(), applied)
         used = held.last_accessed
         oldest = self._clock.now().timestamp() - STALE_SECONDS
@@ -91,14 +96,21 @@ class Analysis:
     async def apply(self, scope: Scope, suggestions: Sequence[Suggested], minimum_confidence: float) -> int:
         """Write the suggested relationships that are not there yet, and say how many.
 
-        Memories that are not the user's, or are gone, are passed over.
+        Raises NotFoundError, before anything is written, for a memory that is not the user's.
         """
-        use_of = await self._insights.use(scope, 1)
+        held = (await self._insights.use(scope, 1)).held
+        for memory_id in (end for one in suggestions for end in (one.memory_id, one.related_memory_id)):
+            if held.row_of(memory_id) is None:
+                raise NotFoundError("There is no such memory.", id=str(memory_id))
+        return await self._write(scope, held, suggestions, minimum_confidence)
+
+    async def _write(
+        self, scope: Scope, held: WorkingSet, suggestions: Sequence[Suggested], minimum_confidence: float
+    ) -> int:
+        """Write what reaches the confidence. A memory that is deleted meanwhile is passed over."""
         applied = 0
         for one in suggestions:
-            first, second = use_of.held.row_of(one.memory_id), use_of.held.row_of(one.related_memory_id)
-            known = first is not None and second is not None and first != second
-            if one.confidence < minimum_confidence or not known or _has_link(use_of.held, one):
+            if one.confidence < minimum_confidence or one.memory_id == one.related_memory_id or _has_link(held, one):
                 continue
             try:
                 await self._relationships.add(

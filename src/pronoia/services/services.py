@@ -42,5 +42,5 @@ class Services:
     answers: Answers
     caches: Caches
     health: Health
-    monitoring: Monitoring
     resilience: Resilience
+    monitoring: Monitoring

@@ -237,7 +237,7 @@ FAMILIES: tuple[Family, ...] = (
     *LEARNING,
     *EMBEDDING,
     *DATABASE,
-    *MONITORING,
     *RESILIENCE,
+    *MONITORING,
     *PROCESS,
 )

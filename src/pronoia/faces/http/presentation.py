@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from pronoia.services.recall import Found, Hit
 
 SECONDS_OF_A_DAY = 86_400
-HALF_LIFE_DAYS = 30
-FREQUENCIES = ((20, "very_high"), (10, "high"), (4, "medium"), (1, "low"))
+FREQUENCIES = ((50, "very_high"), (20, "high"), (5, "medium"), (0, "low"))
+"""What more uses than each are called."""
+RECENCIES = ((7, 1.0), (30, 0.8), (90, 0.5))
+"""The score of a last use at most so many days ago."""
+LEAST_RECENCY = 0.3
 
 
 def memory_fields(memory: Memory) -> dict[str, object]:
@@ -51,17 +54,24 @@ def present_memory(memory: Memory) -> MemoryAnswer:
 
 
 def access_frequency(usage_count: int) -> str:
-    return next((word for least, word in FREQUENCIES if usage_count >= least), "unused")
+    return next((word for bound, word in FREQUENCIES if usage_count > bound), "unused")
+
+
+def recency_score(days_since_access: float | None) -> float:
+    """Score the last use, in [0, 1]; 0 if there was none."""
+    if days_since_access is None:
+        return 0.0
+    return next((score for most, score in RECENCIES if days_since_access <= most), LEAST_RECENCY)
 
 
 def learning_metadata(memory: Memory, relationship_count: int, now: datetime) -> LearningMetadata:
-    """Say how a memory is used. The recency score halves every HALF_LIFE_DAYS since the last use."""
+    """Say how a memory is used."""
     days = None
     if memory.last_accessed is not None:
         days = max(0.0, (now - memory.last_accessed).total_seconds() / SECONDS_OF_A_DAY)
     return LearningMetadata(
         access_frequency=access_frequency(memory.usage_count),
-        recency_score=0.0 if days is None else round(0.5 ** (days / HALF_LIFE_DAYS), 4),
+        recency_score=recency_score(days),
         days_since_access=None if days is None else round(days, 3),
         relationship_count=relationship_count,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -176,8 +176,12 @@ async def apply(call: Call[Nothing, ApplyBody]) -> Answer:
             )
             for one in body.suggestions
         ]
+    total = len(suggestions)
+    if body.suggestion_ids is not None:
+        wanted = set(body.suggestion_ids)
+        suggestions, total = [one for one in suggestions if one.id in wanted], len(wanted)
     applied = await call.services.analysis.apply(call.scope, suggestions, body.min_confidence)
-    return Answer(AppliedAnswer(applied_count=applied, total_suggestions=len(suggestions)))
+    return Answer(AppliedAnswer(applied_count=applied, total_suggestions=total))
 
 
 async def status(call: Call[Nothing, Nothing]) -> Answer:
@@ -201,7 +205,7 @@ def _analysis(call: Call[Any, Any], found: Analysed) -> JsonObject:
     return {
         "timestamp": call.surroundings.now(),
         "clusters_detected": found.clusters,
-        "relationship_suggestions": found.suggestions,
+        "relationship_suggestions": [{"id": one.id, **asdict(one)} for one in found.suggestions],
         "weight_adjustments": found.weight_adjustments,
         "stale_memory_count": found.stale,
         "applied_count": found.applied,

@@ -42,10 +42,10 @@ class SuggestionBody(Struct, kw_only=True):
 
 
 class ApplyBody(Struct, kw_only=True):
-    """Without suggestions, those of a fresh analysis are applied."""
+    """Without suggestions, those of a fresh analysis are applied; of either, only those that `suggestion_ids` names."""
 
     suggestions: Annotated[list[SuggestionBody], Meta(max_length=1000)] | None = None
-    suggestion_ids: list[str] | None = None
+    suggestion_ids: Annotated[list[str], Meta(max_length=1000)] | None = None
     min_confidence: Share = 0.75
     user_id: UserId = None
 
