@@ -190,6 +190,6 @@ def _written(situation: Situation, summaries: dict[tuple[str, str | None], str],
         text += f"      - alertname: {alert}\n        eval_time: {MINUTES}m\n"
         text += "        exp_alerts:\n" if fired else "        exp_alerts: []\n"
         for labels in fired:
-            notes = {"summary": summaries[alert, labels.get("window")], "runbook": runbook + alert.lower()}
+            notes = {"summary": summaries[alert, labels.get("window")], "runbook": runbook}
             text += f"          - exp_labels: {json.dumps(labels)}\n            exp_annotations: {json.dumps(notes)}\n"
     return text

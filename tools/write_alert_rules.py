@@ -24,7 +24,7 @@ from pronoia.services.monitoring.objectives import (
 
 TARGET = Path(__file__).parent.parent / "deploy" / "prometheus"
 HEADING = "# Written by tools/write_alert_rules.py from src/pronoia/services/monitoring/objectives.toml.\n"
-RUNBOOK = "docs/operations.md#"
+RUNBOOK = "docs/operations.md#alerts-sla-and-health"
 
 
 def rules(objectives: Objectives) -> str:
@@ -89,7 +89,7 @@ def _written(name: str, expression: str, held: str, labels: dict[str, str], summ
         f"      - alert: {name}\n        expr: |\n{_indented(expression)}        for: {held}\n        labels:\n"
         + "".join(f"          {label}: {json.dumps(value)}\n" for label, value in labels.items())
         + f"        annotations:\n          summary: {json.dumps(summary)}\n"
-        f"          runbook: {RUNBOOK}{name.lower()}\n"
+        f"          runbook: {RUNBOOK}\n"
     )
 
 

@@ -93,6 +93,7 @@ class Watch:
             seen = Observation(self._clock.now(), levels, reports, self._objectives)
             for verdict in judge(seen):
                 self._book.take(verdict)
+            await self._save()  # whoever is told may ask for it at once
             await self._messenger.tell()
         await self._save()
 

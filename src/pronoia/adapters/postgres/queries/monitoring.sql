@@ -17,34 +17,35 @@ on conflict (minute) do update set
     foresight = added(kept.foresight, excluded.foresight);
 
 -- read_levels: Add up the minutes that began after each of some times, in their order.
-select
-    coalesce(sum(requests), 0)::bigint as requests,
-    coalesce(sum(failed), 0)::bigint as failed,
-    coalesce(sum(shed), 0)::bigint as shed,
-    coalesce(sum(seconds), 0) as seconds,
-    coalesce(sum(cache_asked), 0)::bigint as cache_asked,
-    coalesce(sum(cache_found), 0)::bigint as cache_found,
-    coalesce(sum(patterns), 0)::bigint as patterns,
-    count(minute) as minutes,
-    count(*) filter (where requests > 0 and failed >= requests) as dead_minutes,
-    min(minute) as first,
-    (
-        select array_agg(total order by place) from (
-            select place, sum(number) as total
-            from service_levels, unnest(latencies) with ordinality as counted (number, place)
-            where minute > since group by place
-        ) as places
-    ) as latencies,
-    (
-        select array_agg(total order by place) from (
-            select place, sum(number) as total
-            from service_levels, unnest(foresight) with ordinality as counted (number, place)
-            where minute > since group by place
-        ) as places
-    ) as foresight
-from unnest($1::timestamptz[]) with ordinality as asked (since, place)
-left join service_levels on minute > since
-group by since, place
+with sums as (
+    select
+        place,
+        since,
+        coalesce(sum(requests), 0)::bigint as requests,
+        coalesce(sum(failed), 0)::bigint as failed,
+        coalesce(sum(shed), 0)::bigint as shed,
+        coalesce(sum(seconds), 0) as seconds,
+        coalesce(sum(cache_asked), 0)::bigint as cache_asked,
+        coalesce(sum(cache_found), 0)::bigint as cache_found,
+        coalesce(sum(patterns), 0)::bigint as patterns,
+        count(minute) as minutes,
+        count(*) filter (where requests > 0 and failed >= requests) as dead_minutes,
+        min(minute) as first
+    from unnest($1::timestamptz[]) with ordinality as asked (since, place)
+    left join service_levels on minute > since
+    group by since, place
+)
+select sums.*, buckets.latencies, buckets.foresight
+from sums
+cross join lateral (
+    select array_agg(served order by bucket) as latencies, array_agg(foreseen order by bucket) as foresight
+    from (
+        select bucket, sum(served) as served, sum(foreseen) as foreseen
+        from service_levels, unnest(latencies, foresight) with ordinality as counted (served, foreseen, bucket)
+        where minute > sums.since
+        group by bucket
+    ) as added_up
+) as buckets
 order by place;
 
 -- report_process: Replace what a process reported.
