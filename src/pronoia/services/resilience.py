@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pronoia.services.features import Feature
 
 POOL = "database"
-LOOP_LAG_LIMIT_SECONDS = 0.1
+LOOP_LAG_LIMIT_SECONDS = 0.5
 POOL_WAIT_LIMIT_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
