@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows everything."""
+"""The composition root: the only place that knows everything. It is long because all of it is wired here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the inside asks of the outside: small protocols, and the records that cross them."""
+"""What the inside asks of the outside: small protocols, and the records that cross them. Their only list, so long."""
 
 from __future__ import annotations
 

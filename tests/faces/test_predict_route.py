@@ -73,8 +73,8 @@ def test_bad_input_names_its_field(http, query, field):
     assert (refused.status_code, refused.json()["details"]["field"]) == (400, field)
 
 
-def test_the_published_client_reads_the_right_values(server):
-    client = RecallBricks(api_key=server.key, base_url=f"{server.url}/api/v1")
+def test_the_published_client_reads_the_right_values(server, new_key):
+    client = RecallBricks(api_key=new_key, base_url=f"{server.url}/api/v1")
     word = uuid4().hex
     for text in TEXTS:
         client.save(text)

@@ -116,9 +116,9 @@ def test_bad_input_is_refused_naming_the_field(post, body, field):
     assert (refused.status_code, refused.json()["details"]["field"]) == (400, field)
 
 
-def test_the_published_client_reads_suggestions(server):
+def test_the_published_client_reads_suggestions(server, new_key):
     saved = {}
-    user = RecallBricks(api_key=server.key, base_url=f"{server.url}/api/v1")
+    user = RecallBricks(api_key=new_key, base_url=f"{server.url}/api/v1")
     marker = uuid4().hex
     for text in (f"Project {marker} ships with the ferry from Oslo", "The cat sleeps on the printer"):
         saved[text] = user.save(text)["id"]
