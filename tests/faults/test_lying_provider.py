@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 3.0
 MODE_SECONDS = 30.0 if LONG else 0.0
 """How long each lie goes on at least; one write of each is enough to see what it does."""
-BACKFILL_SECONDS = 90.0 if LONG else 40.0
+BACKFILL_SECONDS = 120.0
 """The breaker's rest has grown with each lie, to a minute at most."""
 
 
