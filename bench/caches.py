@@ -28,7 +28,7 @@ from pronoia.config import read_settings
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
 from pronoia.domain.records import Permission, Plan
 from pronoia.faces.http.application import create_http_app
-from pronoia.ports import CacheEntry
+from pronoia.ports.cache_tier import CacheEntry
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.answers import MAINTENANCE, METRICS, PATTERNS, PREDICT, SEARCH, SUGGEST
 from pronoia.services.drafts import Draft
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from uuid import UUID
 
-    from pronoia.ports import CacheTier, Clock
+    from pronoia.ports.cache_tier import CacheTier
+    from pronoia.ports.clock import Clock
     from pronoia.services.services import Services
 
 API = "/api/v1"

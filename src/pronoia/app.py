@@ -91,7 +91,11 @@ if TYPE_CHECKING:
     from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import AlertReceiver, CacheTier, Clock, Embedder, Meter, Telemetry
+    from pronoia.ports.cache_tier import CacheTier
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.embedder import Embedder
+    from pronoia.ports.monitoring import AlertReceiver
+    from pronoia.ports.telemetry import Meter, Telemetry
     from pronoia.recall.prior import Prior
 
 LIMIT_CONNECTIONS = 2

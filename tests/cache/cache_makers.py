@@ -13,7 +13,7 @@ from pronoia.services.keys import Keys
 if TYPE_CHECKING:
     from pronoia.adapters.cache.local import LocalTier
     from pronoia.adapters.postgres.transactions import Database
-    from pronoia.ports import CacheEntry, CacheSize
+    from pronoia.ports.cache_tier import CacheEntry, CacheSize
     from pronoia.testing.clock import ManualClock
 
 LIFETIME = 60.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import CacheTier
+    from pronoia.ports.cache_tier import CacheTier
     from redis_server import RedisServer
 
 

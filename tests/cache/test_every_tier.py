@@ -9,11 +9,11 @@ import pytest
 from cache_makers import LIFETIME, MAXIMUM_KEYS, new_owner
 
 from pronoia.domain.identifiers import Scope
-from pronoia.ports import CacheEntry
+from pronoia.ports.cache_tier import CacheEntry
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.transactions import Database
-    from pronoia.ports import CacheTier
+    from pronoia.ports.cache_tier import CacheTier
     from pronoia.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio

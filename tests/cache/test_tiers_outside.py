@@ -18,7 +18,7 @@ from pronoia.config import read_settings
 from pronoia.domain.errors import ConfigurationError
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.records import NewMemory
-from pronoia.ports import CacheEntry
+from pronoia.ports.cache_tier import CacheEntry
 from pronoia.services.caches import REST_SECONDS, Caches, Kind, Made
 from pronoia.testing.meter import RecordingMeter
 from redis_server import running_redis

@@ -10,7 +10,7 @@ import pytest
 from pronoia.cli.importing.batches import import_entries
 from pronoia.cli.importing.jsonl import read_jsonl
 from pronoia.cli.importing.locomo import read_locomo
-from pronoia.ports import Written
+from pronoia.ports.memory_store import Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from pronoia.testing.embedder import HashingEmbedder
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pronoia.ports import Embedder
+    from pronoia.ports.embedder import Embedder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pronoia.domain.records import Vector
-    from pronoia.ports import Embedder
+    from pronoia.ports.embedder import Embedder
 
 pytestmark = pytest.mark.anyio
 TEXTS = ("Grace keeps bees in the garden.", "The bees of Grace", "Quarterly tax return, filed late")

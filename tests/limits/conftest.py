@@ -16,7 +16,7 @@ from redis_server import running_redis
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from pronoia.ports import LimitStore
+    from pronoia.ports.limit_store import LimitStore
 
 
 @pytest.fixture

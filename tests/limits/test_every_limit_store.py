@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pronoia.ports import CellClaim
+from pronoia.ports.limit_store import CellClaim
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from pronoia.domain.errors import UnavailableError
-from pronoia.ports import CellGrant
+from pronoia.ports.limit_store import CellGrant
 from pronoia.resilience.rate_limit import LEASE_SECONDS, Rate
 from pronoia.services.rate_limiter import PENALTY_SECONDS, STORE_SECONDS, Demand, RateLimiter, Subject
 from pronoia.testing.limit_store import InMemoryLimitStore

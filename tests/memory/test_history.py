@@ -4,7 +4,7 @@ import struct
 from uuid import UUID
 
 from pronoia.memory.history import History
-from pronoia.ports import AccessColumns
+from pronoia.ports.snapshots import AccessColumns
 
 FIRST, SECOND, THIRD = (UUID(int=number) for number in (1, 2, 3))
 

@@ -8,7 +8,7 @@ import pytest
 
 from pronoia.domain.records import Relationship, RelationshipType
 from pronoia.memory.links import Links
-from pronoia.ports import RelationshipColumns
+from pronoia.ports.snapshots import RelationshipColumns
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 ONE, TWO, THREE = (uuid4() for _ in range(3))

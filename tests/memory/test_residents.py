@@ -16,11 +16,11 @@ from pronoia.domain.records import Memory, NewMemory, Vector
 from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
 from pronoia.memory.residents import Residents
-from pronoia.ports import UsageColumns, UserState
+from pronoia.ports.snapshots import UsageColumns, UserState
 from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
-    from pronoia.ports import Snapshot
+    from pronoia.ports.snapshots import Snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = Scope(uuid4(), "ada")

@@ -16,7 +16,7 @@ from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze, query_terms
 from pronoia.memory.lexicon import LENGTH_WEIGHT, SATURATION
 from pronoia.memory.working_set import WorkingSet
-from pronoia.ports import UsageColumns
+from pronoia.ports.snapshots import UsageColumns
 
 SCOPE = Scope(UUID(int=1), "ada")
 START = datetime(2026, 1, 1, tzinfo=UTC)

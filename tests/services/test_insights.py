@@ -6,7 +6,7 @@ import pytest
 
 from pronoia.config import read_settings
 from pronoia.domain.records import Access, AccessKind, RelationshipType
-from pronoia.ports import DailyOutcome, OutcomeKind
+from pronoia.ports.insight_store import DailyOutcome, OutcomeKind
 from pronoia.prediction.patterns import PatternKind
 from pronoia.services.drafts import Draft
 

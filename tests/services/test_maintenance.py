@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.config import Settings
-    from pronoia.ports import Snapshot
+    from pronoia.ports.snapshots import Snapshot
     from pronoia.services.services import Services
 
 pytestmark = pytest.mark.anyio

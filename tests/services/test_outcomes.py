@@ -7,7 +7,7 @@ import pytest
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.domain.errors import StoreUnavailableError
-from pronoia.ports import OutcomeKind
+from pronoia.ports.insight_store import OutcomeKind
 from pronoia.services.drafts import Draft
 from pronoia.services.outcomes import MATCH_SECONDS, OPEN_ANSWERS, Outcomes
 from pronoia.testing.clock import ManualClock

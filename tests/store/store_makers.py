@@ -24,7 +24,7 @@ from pronoia.domain.records import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pronoia.ports import MemoryColumns, Snapshot
+    from pronoia.ports.snapshots import MemoryColumns, Snapshot
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SPACE = "model/256"

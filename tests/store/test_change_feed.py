@@ -9,7 +9,7 @@ import pytest
 
 from pronoia.adapters.postgres.change_feed import MAXIMUM_PAYLOAD_BYTES, PostgresChangeFeed, payloads, read_entry
 from pronoia.domain.identifiers import Scope
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,7 +20,7 @@ from pronoia.adapters.postgres.transactions import Database
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Access, AccessKind, MemoryChanges, RelationshipType
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,8 @@ from store_makers import (
 from pronoia.domain.errors import InvalidInputError, NotFoundError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Access, AccessKind, MemoryChanges, RelationshipType
-from pronoia.ports import UserState, WorkKind
+from pronoia.ports.snapshots import UserState
+from pronoia.ports.work_queue import WorkKind
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.access_log import PostgresAccessLog

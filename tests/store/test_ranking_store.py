@@ -12,7 +12,7 @@ from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.domain.identifiers import Scope, new_id
-from pronoia.ports import FeedbackSummary, RankingExample, RankingState
+from pronoia.ports.learning_stores import FeedbackSummary, RankingExample, RankingState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

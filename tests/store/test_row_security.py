@@ -17,7 +17,10 @@ from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
-from pronoia.ports import CacheEntry, CellClaim, DailyOutcome, DailyValue, OutcomeKind, RankingExample, RankingState
+from pronoia.ports.cache_tier import CacheEntry
+from pronoia.ports.insight_store import DailyOutcome, DailyValue, OutcomeKind
+from pronoia.ports.learning_stores import RankingExample, RankingState
+from pronoia.ports.limit_store import CellClaim
 from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:

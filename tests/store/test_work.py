@@ -10,7 +10,7 @@ from store_makers import NOW, SPACE, key, loaded_relationships, memory, relation
 
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import MemoryChanges, RelationshipType
-from pronoia.ports import PendingWork, WorkKind
+from pronoia.ports.work_queue import PendingWork, WorkKind
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.key_store import PostgresKeyStore

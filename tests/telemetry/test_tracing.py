@@ -21,7 +21,7 @@ from pronoia.domain.errors import ConfigurationError
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION
 from pronoia.domain.records import Permission, Plan
 from pronoia.faces.http.application import create_http_app
-from pronoia.ports import Telemetry
+from pronoia.ports.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pronoia.benchmark.metrics import Interval
     from pronoia.benchmark.proact import Scenario, Step
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Embedder
+    from pronoia.ports.embedder import Embedder
 
 CONTENT_METRICS = ("hit@1", "hit@5", "MRR")
 FITTED_SIGNALS = CONTENT_SIGNALS[:6]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pronoia.benchmark.locomo import Conversation, Question
     from pronoia.domain.records import Vector
-    from pronoia.ports import Embedder
+    from pronoia.ports.embedder import Embedder
     from pronoia.services.drafts import Draft
 
 STORED_AT = datetime(2026, 1, 1, tzinfo=UTC)

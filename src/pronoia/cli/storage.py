@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from pronoia.config import Settings
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
     from pronoia.recall.prior import Prior
     from pronoia.services.services import Services
 

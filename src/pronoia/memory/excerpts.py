@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import MemoryStore, Snapshot
+    from pronoia.ports.memory_store import MemoryStore
+    from pronoia.ports.snapshots import Snapshot
 
 MOST_USED_LAST = 1_000
 

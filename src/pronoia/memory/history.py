@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pronoia.ports import AccessColumns
+    from pronoia.ports.snapshots import AccessColumns
 
 MICROSECONDS = 1_000_000
 

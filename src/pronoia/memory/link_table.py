@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pronoia.ports import RelationshipColumns
+    from pronoia.ports.snapshots import RelationshipColumns
 
 
 class LinkTable:

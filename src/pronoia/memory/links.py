@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.records import Relationship, RelationshipType
-    from pronoia.ports import RelationshipColumns
+    from pronoia.ports.snapshots import RelationshipColumns
 
 
 class Links:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.domain.errors import InvalidInputError
 from pronoia.memory.working_set import WorkingSet
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 from pronoia.resilience.deadline import without_deadline
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import MemoryStore, Meter, Snapshot
+    from pronoia.ports.memory_store import MemoryStore
+    from pronoia.ports.snapshots import Snapshot
+    from pronoia.ports.telemetry import Meter
 
 NEVER_REACHED = 1 << 62
 """A version that keeps a set stale: it was being read while changes may have gone unheard."""

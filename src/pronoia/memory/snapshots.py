@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from pronoia.ports import MemoryColumns, Snapshot, UsageColumns
+from pronoia.ports.snapshots import MemoryColumns, Snapshot, UsageColumns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

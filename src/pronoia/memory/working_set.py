@@ -15,7 +15,7 @@ from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
 from pronoia.memory.sessions import neighbours
-from pronoia.ports import RelationshipColumns
+from pronoia.ports.snapshots import RelationshipColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Filters
-    from pronoia.ports import MemoryColumns, Snapshot, UsageColumns
+    from pronoia.ports.snapshots import MemoryColumns, Snapshot, UsageColumns
 
 HALF_HEADER = 2
 """Halves that precede the numbers when PostgreSQL sends a halfvec: its length, and a zero."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, InsightStore, LearningRuns, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.insight_store import InsightStore, LearningRuns
+    from pronoia.ports.telemetry import Meter
     from pronoia.services.insights import Insights, UseReport
     from pronoia.services.relationships import Relationships
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
     from pronoia.services.caches import Caches
     from pronoia.services.prediction_learning import PredictionLearning
     from pronoia.services.ranking_weights import RankingWeights

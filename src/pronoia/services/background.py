@@ -12,7 +12,8 @@ import structlog
 from pronoia.domain.errors import EmbeddingUnavailableError, NotFoundError, UnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.ports import PendingWork, UserState, WorkKind
+from pronoia.ports.snapshots import UserState
+from pronoia.ports.work_queue import PendingWork, WorkKind
 from pronoia.services.drafts import with_speaker
 from pronoia.services.timing import timed
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Embedder, MemoryStore, Meter, WorkQueue, Written
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.embedder import Embedder
+    from pronoia.ports.memory_store import MemoryStore, Written
+    from pronoia.ports.telemetry import Meter
+    from pronoia.ports.work_queue import WorkQueue
     from pronoia.services.changes import Changes
 
 PAUSE_SECONDS = 1.0

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from pronoia.domain.errors import PronoiaError
-from pronoia.ports import CacheEntry
+from pronoia.ports.cache_tier import CacheEntry
 from pronoia.resilience.cache import Rest, SingleFlight, is_due
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import CacheTier, Clock, Meter
+    from pronoia.ports.cache_tier import CacheTier
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.telemetry import Meter
 
 TIER_SECONDS = 0.25
 """Longest wait for a tier; one that is slower is no use."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
-    from pronoia.ports import ChangeFeed
+    from pronoia.ports.memory_store import ChangeFeed
 
 COALESCE_SECONDS = 0.05
 

@@ -11,7 +11,9 @@ from pronoia.domain.errors import UnavailableError
 
 if TYPE_CHECKING:
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Meter, TotalsStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.monitoring import TotalsStore
+    from pronoia.ports.telemetry import Meter
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.uses import Uses
 

@@ -9,7 +9,7 @@ from pronoia.resilience.breaker import State
 from pronoia.services.resilience import POOL
 
 if TYPE_CHECKING:
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
     from pronoia.services.resilience import Resilience
 
 LONGEST_WAIT_SECONDS = 2.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pronoia.ports import DailyOutcome, DailyValue, OutcomeKind
+from pronoia.ports.insight_store import DailyOutcome, DailyValue, OutcomeKind
 from pronoia.prediction.patterns import Pattern, detect_patterns, distributions
 from pronoia.prediction.sessions import count_pairs, members, split_sessions
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, InsightStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.insight_store import InsightStore
 
 LARGEST_HISTORY = 50_000
 NORMAL_QUANTILE = 1.96

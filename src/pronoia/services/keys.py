@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.records import Permission, Plan
-    from pronoia.ports import Clock, KeyStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.key_store import KeyStore
 
 PREFIX = "pronoia"
 ID_LENGTH = 12

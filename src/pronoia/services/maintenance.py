@@ -14,7 +14,7 @@ from pronoia.domain.errors import InvalidInputError, UnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.maintenance import REVERSIBLE_FOR, MaintenanceAction, MaintenanceKind, Restoration
 from pronoia.learning.maintenance import SuggestionType, find_maintenance
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 from pronoia.services.timing import timed
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from pronoia.learning.maintenance import Findings
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Maintained, MaintenanceStore, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.maintenance_store import Maintained, MaintenanceStore
+    from pronoia.ports.telemetry import Meter
     from pronoia.services.changes import Changes
 
 MOST_STEPS = 100

@@ -12,7 +12,7 @@ from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import AccessKind, Feedback, MemoryChanges, NewMemory
 from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 from pronoia.recall.dates import date_words
 from pronoia.services.drafts import (
     MAXIMUM_BATCH,
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Idempotency, Revision, Vector
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Embedder, Forgotten, Judged, MemoryStore, Meter, Snapshot, Written
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.embedder import Embedder
+    from pronoia.ports.memory_store import Forgotten, Judged, MemoryStore, Written
+    from pronoia.ports.snapshots import Snapshot
+    from pronoia.ports.telemetry import Meter
     from pronoia.services.answers import Answers
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft

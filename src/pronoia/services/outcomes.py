@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
-from pronoia.ports import DailyOutcome, OutcomeKind
+from pronoia.ports.insight_store import DailyOutcome, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import Clock, InsightStore, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.insight_store import InsightStore
+    from pronoia.ports.telemetry import Meter
 
     Sum = tuple[Scope, date, OutcomeKind, int]
 

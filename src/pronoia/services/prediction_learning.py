@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pronoia.memory.history import History
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, ContributionStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.learning_stores import ContributionStore
 
 LEARN_SECONDS = 0.1
 SAVE_SECONDS = 5.0

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.telemetry import Meter
     from pronoia.prediction.content import ContentSignals
     from pronoia.prediction.model import Prediction
     from pronoia.services.outcomes import Outcomes

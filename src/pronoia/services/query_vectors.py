@@ -13,7 +13,7 @@ from pronoia.domain.records import Vector
 from pronoia.services.caches import Kind, Made
 
 if TYPE_CHECKING:
-    from pronoia.ports import Embedder
+    from pronoia.ports.embedder import Embedder
     from pronoia.services.caches import Caches
 
 QUERY_VECTOR = Kind("query_vector", tiers=3)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.records import Vector
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import RankingExample
+    from pronoia.ports.learning_stores import RankingExample
 
 SHOWN_BY_PRIOR = 10
 """Taken as shown where a judgement names a query that was not searched for lately."""

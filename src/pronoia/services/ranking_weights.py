@@ -13,7 +13,7 @@ import structlog
 from pronoia.domain.errors import PronoiaError, StoreUnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.learning.ranking_learner import RankingLearner
-from pronoia.ports import RankingExample, RankingState
+from pronoia.ports.learning_stores import RankingExample, RankingState
 from pronoia.recall.signals import SIGNALS
 from pronoia.resilience.deadline import without_deadline
 from pronoia.services.ranking_examples import by_query, to_outcome
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Embedder, Meter, RankingStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.embedder import Embedder
+    from pronoia.ports.learning_stores import RankingStore
+    from pronoia.ports.telemetry import Meter
     from pronoia.recall.prior import Prior
 
 LAYOUT = ",".join(SIGNALS)

@@ -13,14 +13,16 @@ from uuid import UUID  # noqa: TC003 - a named tuple resolves its annotations
 import structlog
 
 from pronoia.domain.errors import PronoiaError, UnavailableError
-from pronoia.ports import CellClaim
+from pronoia.ports.limit_store import CellClaim
 from pronoia.resilience.burst import BurstDetector
 from pronoia.resilience.rate_limit import TOLERANCE, Lease, Rate, Taken, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pronoia.ports import CellGrant, Clock, LimitStore, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.limit_store import CellGrant, LimitStore
+    from pronoia.ports.telemetry import Meter
 
 MAXIMUM_SUBJECTS = 20_000
 """Each process knows the latest. One that it forgot is known to the store."""

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Vector
     from pronoia.memory.residents import Residents
-    from pronoia.ports import Clock, Embedder, MemoryStore, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.embedder import Embedder
+    from pronoia.ports.memory_store import MemoryStore
+    from pronoia.ports.telemetry import Meter
     from pronoia.recall.prior import Prior
     from pronoia.recall.ranking import Ranking
     from pronoia.recall.relevance import Calibration

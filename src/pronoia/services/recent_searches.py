@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
 
 MAXIMUM_USERS = 2_000
 SEARCHES_OF_A_USER = 20

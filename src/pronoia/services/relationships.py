@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pronoia.domain.errors import InvalidInputError, NotFoundError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import Memory, Relationship, RelationshipType
-from pronoia.ports import RelationshipCount, UserState
+from pronoia.ports.memory_store import RelationshipCount
+from pronoia.ports.snapshots import UserState
 from pronoia.services.drafts import check_characters
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, MemoryStore, Related
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.memory_store import MemoryStore, Related
     from pronoia.services.changes import Changes
 
 MAXIMUM_EXPLANATION = 200

@@ -18,7 +18,8 @@ from pronoia.services.features import OFF_FROM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pronoia.ports import Clock, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.telemetry import Meter
     from pronoia.resilience.admission import Importance
     from pronoia.resilience.breaker import BreakerPolicy, State
     from pronoia.resilience.concurrency import LimitPolicy

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import InsightStore, ScheduleStore
+    from pronoia.ports.insight_store import InsightStore, ScheduleStore
 
 LOOK_SECONDS = 60.0
 LEASE_SECONDS = 600.0

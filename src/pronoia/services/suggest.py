@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pronoia.domain.records import Memory, Relationship
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
-    from pronoia.ports import Clock, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.telemetry import Meter
     from pronoia.recall.ranking import Ranking
     from pronoia.services.outcomes import Outcomes
     from pronoia.services.ranking_weights import RankingWeights

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pronoia.ports import Clock, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.telemetry import Meter
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
 from pronoia.domain.records import Access, AccessKind
-from pronoia.ports import UserState
+from pronoia.ports.snapshots import UserState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.memory.residents import Residents
-    from pronoia.ports import AccessLog, Clock
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.memory_store import AccessLog
     from pronoia.services.changes import Changes
 
 FLUSH_SECONDS = 0.1

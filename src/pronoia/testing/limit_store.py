@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pronoia.domain.errors import StoreUnavailableError
-from pronoia.ports import CellGrant
+from pronoia.ports.limit_store import CellGrant
 from pronoia.resilience.rate_limit import Rate, take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from pronoia.ports import CellClaim, Clock
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.limit_store import CellClaim
 
 
 class InMemoryLimitStore:

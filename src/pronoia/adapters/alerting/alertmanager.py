@@ -9,7 +9,7 @@ from pronoia.adapters.alerting.webhook import Webhook
 
 if TYPE_CHECKING:
     from pronoia.domain.alerts import Alert
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
 
 REPEAT_SECONDS = 60.0
 LASTS = timedelta(minutes=5)

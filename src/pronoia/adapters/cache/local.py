@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pronoia.ports import CacheEntry, CacheSize
+from pronoia.ports.cache_tier import CacheEntry, CacheSize
 from pronoia.resilience.cache import ExpiringStore
 
 if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
 
 CLEAN_SECONDS = 60.0
 OVERHEAD_BYTES = 700

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pronoia.domain.errors import ConfigurationError, UnavailableError
-from pronoia.ports import CacheEntry, CacheSize
+from pronoia.ports.cache_tier import CacheEntry, CacheSize
 
 try:
     from redis.asyncio import Redis
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
 
 # One hash slot for all keys: a script may only touch keys of one.
 PREFIX = b"{pronoia}:answers:"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.ports import CacheEntry, CacheSize
+from pronoia.ports.cache_tier import CacheEntry, CacheSize
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
 
 LARGEST_VALUE = 256 * 1024
 """Bytes; a larger answer is not worth its way."""

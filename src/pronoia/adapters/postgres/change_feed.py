@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pronoia.adapters.postgres.driver import Connection
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.identifiers import Scope
-    from pronoia.ports import UserState
+    from pronoia.ports.snapshots import UserState
 
 CHANNEL = "pronoia_changes"
 MAXIMUM_PAYLOAD_BYTES = 7_500

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.identifiers import Scope
-from pronoia.ports import DailyOutcome, DailyValue, LearningRuns, OutcomeKind, PastUses
+from pronoia.ports.insight_store import DailyOutcome, DailyValue, LearningRuns, OutcomeKind, PastUses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

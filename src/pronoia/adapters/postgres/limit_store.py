@@ -9,13 +9,13 @@ import structlog
 
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.errors import PronoiaError
-from pronoia.ports import CellGrant
+from pronoia.ports.limit_store import CellGrant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.adapters.postgres.transactions import Database
-    from pronoia.ports import CellClaim
+    from pronoia.ports.limit_store import CellClaim
 
 PURGE_SECONDS = 60.0
 PURGE_BATCH = 100_000

@@ -9,7 +9,7 @@ from pronoia.adapters.postgres.driver import fetch_one, halfvec
 from pronoia.adapters.postgres.memory_reader import filter_arguments
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import relationship_of
-from pronoia.ports import AccessColumns, MemoryColumns, RelationshipColumns, Snapshot, UsageColumns
+from pronoia.ports.snapshots import AccessColumns, MemoryColumns, RelationshipColumns, Snapshot, UsageColumns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Filters, Vector
-    from pronoia.ports import UserState
+    from pronoia.ports.snapshots import UserState
 
 SLICE = 1_000
 """Memories or relationships in one row of a complete load: decoding one keeps the event loop for a millisecond."""

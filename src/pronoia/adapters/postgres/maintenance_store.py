@@ -12,7 +12,7 @@ from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind, Restoration
-from pronoia.ports import Maintained
+from pronoia.ports.maintenance_store import Maintained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import memory_of
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import RelationshipType, Revision
-from pronoia.ports import RelationshipCount, UserState
+from pronoia.ports.memory_store import RelationshipCount
+from pronoia.ports.snapshots import UserState
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -15,7 +15,7 @@ from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import memory_of, relationship_of
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import Memory
-from pronoia.ports import Forgotten, Judged, Related, Written
+from pronoia.ports.memory_store import Forgotten, Judged, Related, Written
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

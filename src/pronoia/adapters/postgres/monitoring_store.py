@@ -11,7 +11,7 @@ import msgspec
 
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.alerts import Alert, Severity
-from pronoia.ports import Gauge, KeptLevel, Level
+from pronoia.ports.monitoring import Gauge, KeptLevel, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

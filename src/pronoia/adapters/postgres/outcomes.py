@@ -10,7 +10,8 @@ import msgspec
 
 from pronoia.domain.errors import IdempotencyConflictError
 from pronoia.domain.records import Memory  # noqa: TC001 - decoded by annotation
-from pronoia.ports import Forgotten, Judged, Maintained, Related, Written
+from pronoia.ports.maintenance_store import Maintained
+from pronoia.ports.memory_store import Forgotten, Judged, Related, Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

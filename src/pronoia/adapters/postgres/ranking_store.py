@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.ports import FeedbackSummary, RankingExample, RankingState
+from pronoia.ports.learning_stores import FeedbackSummary, RankingExample, RankingState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

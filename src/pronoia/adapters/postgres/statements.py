@@ -12,7 +12,7 @@ from pronoia.adapters.postgres.queries import QUERIES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pronoia.ports import Telemetry
+    from pronoia.ports.telemetry import Telemetry
 
 SLOW_SECONDS = 1.0
 COMMENT = re.compile(r"--[^\n]*")

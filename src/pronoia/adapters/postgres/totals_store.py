@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.ports import Totals, WorkKind
+from pronoia.ports.monitoring import Totals
+from pronoia.ports.work_queue import WorkKind
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.transactions import Database

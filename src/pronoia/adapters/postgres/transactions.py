@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from uuid import UUID
 
-    from pronoia.ports import Meter, Telemetry
+    from pronoia.ports.telemetry import Meter, Telemetry
 
 QUEUE = 200
 """Callers that wait for a connection at most, where nothing else is said."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pronoia.adapters.postgres.driver import halfvec
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.identifiers import Scope
-from pronoia.ports import PendingWork, Written
+from pronoia.ports.memory_store import Written
+from pronoia.ports.work_queue import PendingWork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.records import Relationship, Vector
-    from pronoia.ports import WorkKind
+    from pronoia.ports.work_queue import WorkKind
 
 
 class PostgresWorkQueue:

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
-from pronoia.ports import CellGrant
+from pronoia.ports.limit_store import CellGrant
 
 try:
     from redis.asyncio import Redis
@@ -17,7 +17,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pronoia.ports import CellClaim
+    from pronoia.ports.limit_store import CellClaim
 
 # One hash slot for all keys: a script may only touch keys of one.
 PREFIX = b"{pronoia}:limits:"

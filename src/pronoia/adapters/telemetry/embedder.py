@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.domain.records import Vector
-    from pronoia.ports import Embedder, Telemetry
+    from pronoia.ports.embedder import Embedder
+    from pronoia.ports.telemetry import Telemetry
 
 
 class MeasuredEmbedder:

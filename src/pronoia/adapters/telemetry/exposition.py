@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from pronoia.adapters.telemetry.aliases import with_aliases
 from pronoia.adapters.telemetry.families import Family, Kind
-from pronoia.ports import Measured, MeasuredFamily
+from pronoia.ports.telemetry import Measured, MeasuredFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

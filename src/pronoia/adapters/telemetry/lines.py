@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from pronoia.ports import Meter
+    from pronoia.ports.telemetry import Meter
 
 MOST_WAITING = 10_000
 LINES_AT_ONCE = 1_000

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-    from pronoia.ports import Meter
+    from pronoia.ports.telemetry import Meter
 
     Event = MutableMapping[str, Any]
 

@@ -7,7 +7,7 @@ from pronoia.adapters.telemetry.exposition import PrometheusExposition
 from pronoia.adapters.telemetry.meter import PrometheusMeter
 from pronoia.adapters.telemetry.tracing import open_tracing
 from pronoia.adapters.telemetry.workers import WorkersFolder
-from pronoia.ports import Telemetry
+from pronoia.ports.telemetry import Telemetry
 
 
 def open_telemetry(*, metrics_folder: str = "", traces_url: str = "", version: str = "0") -> Telemetry:

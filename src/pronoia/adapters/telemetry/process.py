@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pronoia.ports import Meter
+    from pronoia.ports.telemetry import Meter
 
 LOOK_SECONDS = 1.0
 KIBIBYTE = 1024

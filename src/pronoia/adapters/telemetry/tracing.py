@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from contextlib import AbstractContextManager
 
-    from pronoia.ports import Span, Tracing
+    from pronoia.ports.telemetry import Span, Tracing
 
 EXPORT_SECONDS = 2.0
 NANOSECONDS = 1e9

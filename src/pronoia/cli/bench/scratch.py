@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
     from pronoia.benchmark.recall_report import Table as TextTable
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
     from pronoia.recall.prior import Prior
     from pronoia.services.services import Services
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.cli.importing.entries import Entry
-    from pronoia.ports import Written
+    from pronoia.ports.memory_store import Written
     from pronoia.services.drafts import Draft
 
 MAXIMUM_PROBLEMS = 1_000

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pronoia.config import Settings
     from pronoia.faces.http.operation import AnyOperation
     from pronoia.faces.http.watch import RequestObserver
-    from pronoia.ports import Telemetry
+    from pronoia.ports.telemetry import Telemetry
     from pronoia.services.services import Services
 
 OPERATIONS: tuple[AnyOperation, ...] = (

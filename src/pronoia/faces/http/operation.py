@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import ApiKey, Idempotency, Permission
-    from pronoia.ports import Telemetry
+    from pronoia.ports.telemetry import Telemetry
     from pronoia.services.features import Feature
     from pronoia.services.resilience import Resilience
     from pronoia.services.services import Services

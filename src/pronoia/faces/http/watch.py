@@ -13,7 +13,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-    from pronoia.ports import Meter, Telemetry
+    from pronoia.ports.telemetry import Meter, Telemetry
     from pronoia.services.rate_limiter import Usage
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})

@@ -9,7 +9,8 @@ from pronoia.services.monitoring.histogram import quantile
 from pronoia.services.monitoring.objectives import seconds_of, targets
 
 if TYPE_CHECKING:
-    from pronoia.ports import Clock, KeptLevel
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.monitoring import KeptLevel
     from pronoia.services.monitoring.objectives import Objectives, Targets
     from pronoia.services.monitoring.service_levels import ServiceLevels
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from pronoia.ports import Clock
+    from pronoia.ports.clock import Clock
     from pronoia.services.monitoring.rules import Verdict
 
 KEPT_ALERTS = 1_000

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from pronoia.ports import Clock, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.telemetry import Meter
 
 PROBE_SECONDS = 5.0
 """Longest wait for a part; one that answers later is of no use to a request either."""

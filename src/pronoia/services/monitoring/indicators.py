@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from pronoia.ports import Gauge, KeptLevel, Level
+    from pronoia.ports.monitoring import Gauge, KeptLevel, Level
     from pronoia.services.monitoring.objectives import Objective, Objectives
 
 FEWEST_CACHE_LOOKUPS = 100

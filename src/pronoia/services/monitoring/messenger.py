@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.alerts import Alert
-    from pronoia.ports import AlertReceiver, Clock, Meter
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.monitoring import AlertReceiver
+    from pronoia.ports.telemetry import Meter
     from pronoia.services.monitoring.alert_book import AlertBook
 
 MOST_AT_ONCE = 50

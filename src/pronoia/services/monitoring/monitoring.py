@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pronoia.domain.alerts import Alert, Severity
-    from pronoia.ports import AlertReceiver, Clock, MonitoringStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.monitoring import AlertReceiver, MonitoringStore
     from pronoia.services.monitoring.agreement import Agreement
     from pronoia.services.monitoring.components import Component, Part, Status
     from pronoia.services.monitoring.readings import Readings

@@ -12,7 +12,7 @@ from pronoia.services.monitoring.components import DATABASE, Finding, Part, Stat
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pronoia.ports import Embedder
+    from pronoia.ports.embedder import Embedder
     from pronoia.services.caches import Caches
     from pronoia.services.health import Probe
     from pronoia.services.monitoring.loops import Loops

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pronoia.ports import Gauge
+from pronoia.ports.monitoring import Gauge
 
 if TYPE_CHECKING:
-    from pronoia.ports import Meter
+    from pronoia.ports.telemetry import Meter
 
 SHED = "requests_shed_total"
 CACHE_HITS, CACHE_MISSES = "cache_hits_total", "cache_misses_total"

@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from pronoia.ports import Level
+from pronoia.ports.monitoring import Level
 from pronoia.services.monitoring.histogram import BUCKETS, bucket_of
 from pronoia.services.monitoring.readings import CACHE_HITS, CACHE_MISSES, PATTERNS, SHED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pronoia.ports import Clock, KeptLevel, MonitoringStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.monitoring import KeptLevel, MonitoringStore
     from pronoia.services.monitoring.readings import Readings
 
 MINUTES_HELD = 1_440

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.domain.alerts import Alert, Severity
-    from pronoia.ports import Clock, Gauge, KeptLevel, MonitoringStore
+    from pronoia.ports.clock import Clock
+    from pronoia.ports.monitoring import Gauge, KeptLevel, MonitoringStore
     from pronoia.services.monitoring.alert_book import AlertBook
     from pronoia.services.monitoring.components import Components
     from pronoia.services.monitoring.messenger import Messenger

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pronoia.learning.maintenance import Suggestion
-    from pronoia.ports import DailyValue
+    from pronoia.ports.insight_store import DailyValue
     from pronoia.prediction.patterns import Pattern
     from pronoia.services.analysis import Analysed
     from pronoia.services.insights import UseReport

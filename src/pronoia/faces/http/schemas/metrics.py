@@ -5,7 +5,7 @@ from datetime import datetime  # noqa: TC003
 
 from msgspec import Struct
 
-from pronoia.ports import MeasuredFamily  # noqa: TC001
+from pronoia.ports.telemetry import MeasuredFamily  # noqa: TC001
 
 
 class MetricsAnswer(Struct, kw_only=True):

@@ -1,0 +1,1 @@
+"""What the inside asks of the outside: small protocols, and the records that cross them."""
