@@ -72,7 +72,9 @@ async def answering(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Async
             headers={"X-API-Key": key},
         ) as client:
             answering = Answering(services, client, clock)
-            monkeypatch.setattr("pronoia.app.resident_bytes", lambda: answering.share * ALLOWED_BYTES)
+            monkeypatch.setattr(
+                "pronoia.composition.foundation.resident_bytes", lambda: answering.share * ALLOWED_BYTES
+            )
             yield answering
 
 

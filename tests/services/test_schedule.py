@@ -8,7 +8,7 @@ import pytest
 
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.transactions import Database
-from pronoia.app import scheduled_jobs
+from pronoia.composition.background import scheduled_jobs
 from pronoia.config import read_settings
 from pronoia.domain.records import AccessKind
 from pronoia.faces.http.routes.maintenance import give_suggestions

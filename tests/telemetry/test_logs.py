@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import ast
 import io
 import logging
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
 import structlog
 
+import pronoia
 from pronoia.adapters.telemetry.lines import MOST_WAITING, LineWriter
-from pronoia.adapters.telemetry.logs import LONGEST_VALUE, configure_logs
+from pronoia.adapters.telemetry.logs import FIELDS, LONGEST_VALUE, configure_logs
 from pronoia.testing.meter import RecordingMeter, series
 
 CANARY = "the-canary-sings"
+LEVELS = ("debug", "info", "warning", "error", "exception")
 
 
 @pytest.fixture
@@ -109,3 +113,14 @@ def test_a_reader_who_stopped_holds_up_nobody(meter):
         writer.write(b"line\n")
     assert meter.counts[series("log_lines_dropped_total")] == 5
     stream.read.set()
+
+
+def test_no_line_of_ours_names_a_field_that_would_be_left_out():
+    left_out = {}
+    for path in Path(pronoia.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in {f"log.{level}" for level in LEVELS}:
+                named = {one.arg for one in call.keywords if one.arg is not None} - {"exc_info"}
+                if not named <= FIELDS:
+                    left_out[f"{path.name}:{call.lineno}"] = named - FIELDS
+    assert left_out == {}

@@ -8,6 +8,8 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pronoia.resilience.deadline import without_deadline
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
@@ -113,7 +115,7 @@ class SingleFlight(Generic[Key, Value]):
         """Compute in the background, unless somebody does already."""
         task = self._flights.get(key)
         if task is None:
-            task = self._flights[key] = asyncio.create_task(self._lead(compute))
+            task = self._flights[key] = asyncio.create_task(self._lead(compute), context=without_deadline())
             task.add_done_callback(lambda done: self._landed(key, done))
         return task
 

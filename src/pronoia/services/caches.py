@@ -13,6 +13,7 @@ import structlog
 from pronoia.domain.errors import PronoiaError
 from pronoia.ports.cache_tier import CacheEntry
 from pronoia.resilience.cache import Rest, SingleFlight, is_due
+from pronoia.resilience.deadline import without_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -215,7 +216,7 @@ class Caches:
         """Keep in the farther tiers behind the caller's back."""
         for tier in tiers:
             if len(self._writes) < MAXIMUM_WRITES:
-                task = asyncio.create_task(tier.put(owner, key, made, cost_seconds))
+                task = asyncio.create_task(tier.put(owner, key, made, cost_seconds), context=without_deadline())
                 self._writes.add(task)
                 task.add_done_callback(self._writes.discard)
 

@@ -29,6 +29,19 @@ FIELDS = frozenset(
         *("query", "job", "kind", "count", "size", "limit", "attempt", "mode", "state", "name"),
         *("memories", "users", "pending", "waiting", "sums", "wait_seconds", "retry_after"),
         *("folder", "account", "migration", "host", "port", "workers"),
+        *(
+            "breaker",
+            "tier",
+            "seconds",
+            "receiver",
+            "loop",
+            "before",
+            "after",
+            "loop_lag",
+            "pool_wait",
+            "concurrency",
+            "memory",
+        ),
     }
 )
 """What a line may hold. A field that is not here is left out, whoever adds it."""

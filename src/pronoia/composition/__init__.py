@@ -1,0 +1,1 @@
+"""Which class stands behind which port, and what is made of what."""

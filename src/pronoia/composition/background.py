@@ -1,0 +1,92 @@
+"""What runs beside the requests, and by the clock."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.insight_store import PostgresScheduleStore
+from pronoia.adapters.postgres.limit_store import PostgresLimitStore
+from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
+from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
+from pronoia.adapters.telemetry.process import ProcessWatch
+from pronoia.faces.http.routes.maintenance import give_suggestions
+from pronoia.services.background import Background
+from pronoia.services.gauges import Gauges
+from pronoia.services.schedule import Job, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pronoia.composition.foundation import Foundation
+    from pronoia.composition.parts import Parts
+    from pronoia.config import Settings
+    from pronoia.domain.identifiers import Scope
+    from pronoia.services.services import Services
+
+
+def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Coroutine[None, None, None]]:
+    """Give what runs until the server stops."""
+    background = Background(
+        store=base.store,
+        queue=PostgresWorkQueue(base.database),
+        embedder=base.embedder,
+        residents=base.residents,
+        changes=parts.changes,
+        clock=base.clock,
+        meter=base.meter,
+        executor=base.executor,
+    )
+    gauges = Gauges(
+        store=PostgresTotalsStore(base.database),
+        residents=base.residents,
+        uses=parts.uses,
+        ranking_weights=parts.ranking_weights,
+        clock=base.clock,
+        meter=base.meter,
+    )
+    loops: list[Coroutine[None, None, None]] = [
+        base.resilience.run(),
+        parts.monitoring.watch.run(),
+        ProcessWatch(base.meter).run(),
+        gauges.run(),
+        parts.uses.run(),
+        parts.changes.announce(),
+        parts.changes.listen(),
+        background.run(),
+        parts.learning.run(),
+        parts.outcomes.run(),
+        services.maintenance.run(),
+        parts.ranking_weights.run(),
+        parts.ranking_weights.count(),
+        parts.caches.run(),
+    ]
+    if isinstance(base.limit_store, PostgresLimitStore):
+        loops.append(base.limit_store.run())
+    if base.settings.learning_schedule:
+        loops.append(_schedule(base, parts, services).run())
+    return loops
+
+
+def _schedule(base: Foundation, parts: Parts, services: Services) -> Schedule:
+    return Schedule(
+        store=PostgresScheduleStore(base.database),
+        insights=parts.insight_store,
+        jobs=scheduled_jobs(base.settings, services),
+        clock=base.clock.now,
+    )
+
+
+def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
+    """Give what is done for users by the clock. Only learning_auto_apply lets it change their memory."""
+
+    async def maintain(scope: Scope) -> None:
+        if settings.learning_auto_apply:
+            await services.maintenance.mend(scope)
+        await give_suggestions(services, scope)
+
+    return [
+        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
+        Job("metrics", 86_400.0, services.insights.keep_measures),
+        Job("maintenance", 21_600.0, maintain),
+    ]

@@ -1,0 +1,162 @@
+"""What the use cases share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.cache.local import LocalTier
+from pronoia.adapters.postgres.access_log import PostgresAccessLog
+from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
+from pronoia.adapters.postgres.insight_store import PostgresInsightStore
+from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
+from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.composition.outside import make_change_feed, make_farther_tiers, make_receivers
+from pronoia.config import zone_of
+from pronoia.faces.http.routes.health import VERSION
+from pronoia.memory.excerpts import Excerpts
+from pronoia.services.answers import Answers
+from pronoia.services.caches import Caches
+from pronoia.services.changes import Changes
+from pronoia.services.monitoring.loops import Loops
+from pronoia.services.monitoring.monitoring import Monitoring
+from pronoia.services.monitoring.parts import parts as parts_of_server
+from pronoia.services.outcomes import Outcomes
+from pronoia.services.prediction_learning import PredictionLearning, utc_offset
+from pronoia.services.query_vectors import QueryVectors
+from pronoia.services.ranking_weights import RankingWeights
+from pronoia.services.recall import Recall
+from pronoia.services.uses import Uses
+
+if TYPE_CHECKING:
+    from pronoia.composition.foundation import Foundation
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    caches: Caches
+    changes: Changes
+    excerpts: Excerpts
+    insight_store: PostgresInsightStore
+    outcomes: Outcomes
+    learning: PredictionLearning
+    uses: Uses
+    ranking_weights: RankingWeights
+    recall: Recall
+    answers: Answers
+    loops: Loops
+    monitoring: Monitoring
+
+
+def make_parts(base: Foundation) -> Parts:
+    """Make them in the order in which they need each other."""
+    local = LocalTier(
+        name="1",
+        lifetime_seconds=300.0,
+        maximum_keys=10_000,
+        maximum_bytes=base.settings.cache_bytes,
+        clock=base.clock,
+    )
+    caches = _caches(base, local)
+    changes = Changes(feed=make_change_feed(base.settings, base.database), residents=base.residents, others=[local])
+    insight_store = PostgresInsightStore(base.database)
+    outcomes = Outcomes(store=insight_store, clock=base.clock, meter=base.meter)
+    learning = PredictionLearning(
+        store=PostgresContributionStore(base.database),
+        residents=base.residents,
+        clock=base.clock,
+        utc_offset=partial(utc_offset, zone_of(base.settings.time_zone)),
+    )
+    uses = Uses(
+        access_log=PostgresAccessLog(base.database),
+        residents=base.residents,
+        changes=changes,
+        clock=base.clock,
+        listeners=(outcomes, learning),
+    )
+    ranking_weights = _ranking_weights(base)
+    loops = Loops()
+    return Parts(
+        caches=caches,
+        changes=changes,
+        excerpts=Excerpts(base.store, space=base.embedder.space, dimensions=base.embedder.dimensions),
+        insight_store=insight_store,
+        outcomes=outcomes,
+        learning=learning,
+        uses=uses,
+        ranking_weights=ranking_weights,
+        recall=_recall(base, caches, uses, outcomes, ranking_weights),
+        answers=_answers(base, caches, uses, learning, ranking_weights),
+        loops=loops,
+        monitoring=_monitoring(base, caches, loops),
+    )
+
+
+def _caches(base: Foundation, local: LocalTier) -> Caches:
+    tiers = [local, *make_farther_tiers(base.settings, base.database, base.clock)][: base.settings.cache_tiers]
+    return Caches(tiers=tiers, clock=base.clock, meter=base.meter, draw=SystemRandom().random)
+
+
+def _ranking_weights(base: Foundation) -> RankingWeights:
+    return RankingWeights(
+        store=PostgresRankingStore(base.database),
+        embedder=base.embedder,
+        residents=base.residents,
+        clock=base.clock,
+        meter=base.meter,
+        executor=base.executor,
+        prior=base.prior,
+    )
+
+
+def _recall(
+    base: Foundation, caches: Caches, uses: Uses, outcomes: Outcomes, ranking_weights: RankingWeights
+) -> Recall:
+    return Recall(
+        store=base.store,
+        embedder=base.embedder,
+        query_vectors=QueryVectors(embedder=base.embedder, caches=caches if base.settings.embedding_url else None),
+        residents=base.residents,
+        uses=uses,
+        outcomes=outcomes,
+        ranking_weights=ranking_weights,
+        clock=base.clock,
+        meter=base.meter,
+        executor=base.executor,
+        prior=base.prior,
+    )
+
+
+def _answers(
+    base: Foundation, caches: Caches, uses: Uses, learning: PredictionLearning, ranking_weights: RankingWeights
+) -> Answers:
+    return Answers(
+        caches=caches,
+        residents=base.residents,
+        uses=uses,
+        ranking_weights=ranking_weights,
+        learning=learning,
+        clock=base.clock,
+        edition=f"{VERSION} {base.embedder.space} {base.settings.time_zone}",
+    )
+
+
+def _monitoring(base: Foundation, caches: Caches, loops: Loops) -> Monitoring:
+    return Monitoring(
+        store=PostgresMonitoringStore(base.database),
+        parts=parts_of_server(
+            database=base.database,
+            embedder=base.embedder,
+            caches=caches,
+            readings=base.readings,
+            loops=loops,
+            data=Path(base.settings.data),
+        ),
+        receivers=make_receivers(base.settings, base.clock),
+        readings=base.readings,
+        clock=base.clock,
+        pause_seconds=base.settings.alert_seconds,
+    )

@@ -1,0 +1,148 @@
+"""The use cases that faces call."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.key_store import PostgresKeyStore
+from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
+from pronoia.config import zone_of
+from pronoia.services.analysis import Analysis
+from pronoia.services.context import Context
+from pronoia.services.health import Health
+from pronoia.services.insights import Insights
+from pronoia.services.keys import Keys
+from pronoia.services.maintenance import Maintenance
+from pronoia.services.memories import Memories
+from pronoia.services.predictions import Predictions
+from pronoia.services.rate_limiter import RateLimiter
+from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
+from pronoia.services.relationships import Relationships
+from pronoia.services.services import Services
+from pronoia.services.suggest import Suggest
+
+if TYPE_CHECKING:
+    from pronoia.composition.foundation import Foundation
+    from pronoia.composition.parts import Parts
+    from pronoia.services.resilience import Resilience
+
+
+def make_services(base: Foundation, parts: Parts) -> Services:
+    """Make all of them."""
+    insights = Insights(
+        store=parts.insight_store,
+        residents=base.residents,
+        excerpts=parts.excerpts,
+        clock=base.clock,
+        executor=base.executor,
+        zone=zone_of(base.settings.time_zone),
+    )
+    relationships = Relationships(
+        store=base.store, residents=base.residents, excerpts=parts.excerpts, changes=parts.changes, clock=base.clock
+    )
+    return Services(
+        memories=_memories(base, parts),
+        recall=parts.recall,
+        predictions=_predictions(base, parts),
+        context=Context(recall=parts.recall),
+        suggest=_suggest(base, parts),
+        relationships=relationships,
+        ranking_weights=parts.ranking_weights,
+        insights=insights,
+        analysis=Analysis(
+            insights=insights,
+            relationships=relationships,
+            store=parts.insight_store,
+            clock=base.clock,
+            meter=base.meter,
+        ),
+        maintenance=_maintenance(base, parts),
+        keys=Keys(store=PostgresKeyStore(base.database), clock=base.clock),
+        limits=_rate_limits(base),
+        health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
+        resilience=base.resilience,
+        monitoring=parts.monitoring,
+        answers=parts.answers,
+        caches=parts.caches,
+    )
+
+
+def _memories(base: Foundation, parts: Parts) -> Memories:
+    return Memories(
+        store=base.store,
+        embedder=base.embedder,
+        residents=base.residents,
+        changes=parts.changes,
+        uses=parts.uses,
+        outcomes=parts.outcomes,
+        learning=parts.learning,
+        ranking_weights=parts.ranking_weights,
+        answers=parts.answers,
+        clock=base.clock,
+        meter=base.meter,
+        maximum_text_length=base.settings.maximum_text_length,
+    )
+
+
+def _predictions(base: Foundation, parts: Parts) -> Predictions:
+    return Predictions(
+        recall=parts.recall,
+        residents=base.residents,
+        excerpts=parts.excerpts,
+        learning=parts.learning,
+        outcomes=parts.outcomes,
+        clock=base.clock,
+        meter=base.meter,
+    )
+
+
+def _suggest(base: Foundation, parts: Parts) -> Suggest:
+    return Suggest(
+        recall=parts.recall,
+        residents=base.residents,
+        uses=parts.uses,
+        outcomes=parts.outcomes,
+        ranking_weights=parts.ranking_weights,
+        clock=base.clock,
+        meter=base.meter,
+        draw=SystemRandom().random,
+    )
+
+
+def _maintenance(base: Foundation, parts: Parts) -> Maintenance:
+    return Maintenance(
+        store=PostgresMaintenanceStore(base.database, resident_limit=base.settings.resident_limit),
+        residents=base.residents,
+        excerpts=parts.excerpts,
+        changes=parts.changes,
+        clock=base.clock,
+        meter=base.meter,
+        executor=base.executor,
+    )
+
+
+def _rate_limits(base: Foundation) -> RateLimits:
+    settings = base.settings
+    limits = Limits(
+        instance=settings.global_rate_limit,
+        organisation=settings.organisation_rate_limit,
+        user=settings.user_rate_limit,
+        expensive=settings.expensive_rate_limit,
+        learning=settings.learning_rate_limit,
+        address=settings.anonymous_rate_limit,
+        burst=settings.burst_limit,
+    )
+    load = partial(_pressure, base.resilience)
+    limiter = RateLimiter(store=base.limit_store, clock=base.clock, meter=base.meter, load=load)
+    return RateLimits(limiter=limiter, limits=limits if settings.rate_limit_enabled else NO_LIMITS)
+
+
+def _pressure(resilience: Resilience) -> float:
+    """Give what the server is loaded with beyond a half: below it, everybody has the whole of their budgets.
+
+    Memory does not count. Fewer requests do not free it.
+    """
+    busiest = max((value for signal, value in resilience.saturation().items() if signal != "memory"), default=0.0)
+    return max(2 * busiest - 1, 0.0)
