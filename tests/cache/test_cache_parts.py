@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pronoia.resilience.cache import ExpiringStore, Rest, SingleFlight, is_due
+from pronoia.resilience.deadline import deadline, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,16 @@ async def test_a_leader_who_leaves_does_not_fail_those_who_wait(flight: SingleFl
     assert compute.runs == 1
     with pytest.raises(asyncio.CancelledError):
         await leader
+
+
+async def test_what_is_computed_for_all_is_not_bound_by_the_deadline_of_who_came_first(
+    flight: SingleFlight[str, int],
+) -> None:
+    async def compute() -> int:
+        return round(time_left(100))
+
+    with deadline(1):
+        assert await flight.run("key", compute) == 100
 
 
 async def test_a_failure_is_told_to_all_and_not_remembered(flight: SingleFlight[str, int]) -> None:

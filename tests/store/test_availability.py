@@ -15,6 +15,7 @@ from pronoia.adapters.postgres.migrations import migrate
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
 from pronoia.domain.identifiers import Scope
+from pronoia.resilience.deadline import deadline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,3 +114,17 @@ async def _cancel_the_wait(administrator: asyncpg.Connection) -> None:
         while (process := await administrator.fetchval(waiting)) is None:  # noqa: ASYNC110 - it tells when asked
             await asyncio.sleep(0.01)
     await administrator.execute("select pg_cancel_backend($1)", process)
+
+
+async def test_at_the_deadline_of_a_request_its_connection_is_given_up_and_the_next_request_gets_another(
+    database_url: str,
+) -> None:
+    database = await Database.open(database_url, connections=1, timeout_seconds=SECONDS)
+    async with database.durable() as connection:
+        first = await connection.fetchval("select pg_backend_pid()")
+    with pytest.raises(StoreUnavailableError), deadline(0.3):
+        async with database.durable() as connection:
+            await connection.execute("select pg_sleep(30)")
+    async with database.durable() as connection:
+        assert await connection.fetchval("select pg_backend_pid()") != first
+    await database.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
@@ -28,6 +30,17 @@ def time_left(limit: float, monotonic: Callable[[], float] = time.monotonic) -> 
     """Shorten a time limit, in seconds, to what is left until the deadline; never below zero."""
     ends_at = _ends_at.get()
     return limit if ends_at is None else max(min(limit, ends_at - monotonic()), 0.0)
+
+
+def is_out_of_time(error: BaseException) -> bool:
+    """Tell the end of a time limit, a wait's own or the request's, from a caller who left."""
+    match error:
+        case TimeoutError():
+            return True
+        case asyncio.CancelledError():
+            return time_left(math.inf) == 0
+        case _:
+            return False
 
 
 def without_deadline() -> Context:

@@ -31,6 +31,20 @@ class LogMessage(Protocol):
     server_source_function: str | None
 
 
+class Transaction(Protocol):
+    """A transaction, entered by `async with` or by hand."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(self, *exception: object) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def rollback(self) -> None: ...
+
+
 class Connection(Protocol):
     """A connection, borrowed or owned. Each call has the connection's time limit and raises TimeoutError beyond it."""
 
@@ -50,9 +64,7 @@ class Connection(Protocol):
         """Run a statement; without arguments, any number of them."""
         ...
 
-    def transaction(
-        self, *, isolation: str | None = None, readonly: bool = False
-    ) -> AbstractAsyncContextManager[object]:
+    def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> Transaction:
         """Commit when left in peace, roll back when left by an exception."""
         ...
 

@@ -19,6 +19,7 @@ from pronoia.domain.errors import (
 )
 from pronoia.resilience.breaker import CircuitOpenError, Outcome
 from pronoia.resilience.bulkhead import BulkheadFullError
+from pronoia.resilience.deadline import is_out_of_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -63,7 +64,7 @@ def judge(error: BaseException, *, patient: bool) -> Outcome:
         case asyncpg.PostgresError():
             state = str(getattr(error, "sqlstate", None) or "")
             return Outcome.FAILURE if state in FAULTS or state[:2] in FAULTS else Outcome.SUCCESS
-        case TimeoutError():
+        case _ if is_out_of_time(error):
             return Outcome.FAILURE if patient else Outcome.IGNORED
         case asyncpg.InterfaceError() if not isinstance(error, ValueError):
             return Outcome.FAILURE

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, open_pool
+from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, Transaction, open_pool
 from pronoia.adapters.postgres.errors import judge, translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.statements import StatementWatch
@@ -18,10 +18,10 @@ from pronoia.domain.errors import StoreUnavailableError
 from pronoia.resilience import policies
 from pronoia.resilience.breaker import Breaker
 from pronoia.resilience.bulkhead import Bulkhead
-from pronoia.resilience.deadline import time_left
+from pronoia.resilience.deadline import is_out_of_time, time_left
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
     from uuid import UUID
 
     from pronoia.ports.telemetry import Meter, Telemetry
@@ -107,7 +107,7 @@ class Database:
         """Read one tenant in one consistent state."""
         async with (
             self._connection(reserved=False) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
+            _transaction(connection.transaction(isolation="repeatable_read", readonly=True), connection),
         ):
             await connection.execute(QUERIES["enter_tenant"], str(organisation_id))
             yield connection
@@ -136,7 +136,7 @@ class Database:
         async with self._connection(reserved=reserved) as connection:
             connection.add_log_listener(hear)
             try:
-                async with connection.transaction() if framed else nullcontext():
+                async with _transaction(connection.transaction(), connection) if framed else nullcontext():
                     yield connection
             finally:
                 connection.remove_log_listener(hear)
@@ -157,7 +157,8 @@ class Database:
                     ):
                         self._meter.observe("db_connection_wait_seconds", time.perf_counter() - asked)
                         self._show_use()
-                        yield connection
+                        with _hanging_up(connection):
+                            yield connection
             self._show_use()
 
     def _show_use(self) -> None:
@@ -165,3 +166,28 @@ class Database:
         is_open = self._pool.get_size()
         self._meter.set("db_connections_open", is_open)
         self._meter.set("db_connections_active", is_open - self._pool.get_idle_size())
+
+
+@asynccontextmanager
+async def _transaction(transaction: Transaction, connection: Connection) -> AsyncGenerator[None]:
+    """Commit when left in peace, roll back otherwise; out of time, the end of the connection rolls back."""
+    await transaction.start()
+    try:
+        with _hanging_up(connection):
+            yield
+    except BaseException as error:
+        if not is_out_of_time(error):
+            await transaction.rollback()
+        raise
+    await transaction.commit()
+
+
+@contextmanager
+def _hanging_up(connection: Connection) -> Generator[None]:
+    """Close a connection that did not answer in time: a silent database would not answer a polite end either."""
+    try:
+        yield
+    except (TimeoutError, asyncio.CancelledError) as error:
+        if is_out_of_time(error):
+            connection.terminate()
+        raise
