@@ -250,13 +250,12 @@ async def tables_naming(database: Database, scope: Scope, name: str) -> set[str]
             "and has_table_privilege(oid, 'select')"
         )
         assert len(tables) > 20
-        return {
-            table
-            for (table,) in tables
-            if await connection.fetchval(
-                f"select exists (select from {table} t where t::text like '%' || $1 || '%')", name
-            )
-        }
+        found = set()
+        for (table,) in tables:
+            query = f"select exists (select from {table} t where strpos(t::text, $1) > 0)"  # noqa: S608 - a name of the catalogue
+            if await connection.fetchval(query, name):
+                found.add(table)
+        return found
 
 
 @pytest.mark.parametrize(
