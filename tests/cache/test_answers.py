@@ -55,7 +55,9 @@ QUESTIONS: tuple[Question, ...] = (
 
 
 @pytest.fixture
-async def worker(database_url: str, clock: ManualClock) -> AsyncIterator[Worker]:
+async def worker(database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
+    # Uses are written when a test settles, not between two answers that it compares.
+    monkeypatch.setattr("pronoia.services.uses.FLUSH_SECONDS", 3_600.0)
     async with working(database_url, clock, uuid4()) as worker:
         yield worker
 

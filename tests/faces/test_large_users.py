@@ -50,6 +50,8 @@ def test_a_user_above_the_resident_limit_is_answered_everywhere(http):
     assert types == {"caused_by": 1, "related_to": 2}
     assert http.get(f"/relationships/memory/{uuid4()}").status_code == 404
 
+    assert answered(http, "GET", f"/memories/{roof}")["learning_metadata"]["relationship_count"] == 1
+    assert answered(http, "GET", f"/memories/{tea}")["learning_metadata"]["relationship_count"] == 2
     answered(http, "GET", f"/memories/{roof}")
     predicted = answered(http, "POST", "/memories/predict", json={"context": "bees in winter", "min_confidence": 0})
     assert predicted["predictions"][0]["id"] == bees

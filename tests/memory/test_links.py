@@ -76,3 +76,23 @@ def test_relationships_are_gone_through_as_they_were_when_that_began(links: Link
     links.add(relationship(8, uuid4(), uuid4(), 0.5))
     links.remove(before[-1])
     assert seen + [link.id for link in walk] == before
+
+
+def test_the_columns_hold_what_is_there_loaded_or_added(links: Links) -> None:
+    between = relationship(3, TWO, THREE, 0.6)
+    links.add(between)
+    links.remove(FIRST.id)
+    columns = links.columns()
+    assert columns.keys == [SECOND.id.bytes, between.id.bytes]
+    assert columns.from_keys == [ONE.bytes, TWO.bytes]
+    assert columns.to_keys == [THREE.bytes, THREE.bytes]
+    assert columns.types == [SECOND.type, between.type]
+    assert columns.strengths.tolist() == [0.75, 0.6]
+    assert columns.created_at.tolist() == [AT.timestamp()] * 2
+
+
+def test_a_removed_relationship_leaves_no_explanation_unless_another_has_the_same(links: Links) -> None:
+    links.remove(FIRST.id)
+    assert FIRST.explanation not in vars(links)["_loaded"]._explanations.names
+    assert links.find(SECOND.id) == SECOND
+    assert [link.explanation for link in links] == [SECOND.explanation]

@@ -128,3 +128,14 @@ def test_a_deleted_memory_leaves_no_text_and_no_vector():
     assert [held.text(row) for row in range(held.size)] == ["", "bees"]
     assert held.vectors[0].tolist() == [0, 0, 0]
     assert (held.row_of(one.id), held.count) == (None, 1)
+
+
+def test_a_deleted_memory_leaves_nothing_of_what_it_said_before_it_was_changed():
+    memory_id = uuid4()
+    held = filled([new("tea", 0, memory_id=memory_id), new("bees", 1)])
+    for minute, text in ((2, "green tea"), (3, "black tea")):
+        changed = new(text, minute, memory_id=memory_id)
+        held.apply(snapshots.added(minute + 1, [changed], [stored(changed)], "space"))
+    held.apply(snapshots.removed(5, memory_id))
+    assert [held.text(row) for row in range(held.size)] == ["", "bees", "", ""]
+    assert held.vectors[[0, 2, 3]].any() == np.False_

@@ -18,9 +18,9 @@ from store_makers import (
     vectors_of,
 )
 
-from pronoia.domain.errors import InvalidInputError, NotFoundError
+from pronoia.domain.errors import IdempotencyConflictError, InvalidInputError, NotFoundError
 from pronoia.domain.identifiers import Scope
-from pronoia.domain.records import Access, AccessKind, MemoryChanges, RelationshipType
+from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges, RelationshipType
 from pronoia.ports.snapshots import UserState
 from pronoia.ports.work_queue import WorkKind
 
@@ -205,6 +205,58 @@ async def test_forgetting_a_user_removes_everything_and_keeps_counting_versions(
     assert (await store.state(scope)).memory_count == 0
     assert ids_of((await store.load(kept, SPACE, None)).memories) == [other.id]
     assert (await store.add(scope, [memory("anew")], None)).version == forgotten.version + 1
+
+
+async def test_a_forgotten_user_leaves_no_name_even_where_the_outcome_is_kept(
+    store: PostgresMemoryStore, accesses: PostgresAccessLog, database: Database, scope: Scope
+) -> None:
+    person = Scope(scope.organisation_id, "person-zyxomma")
+    new, once = memory("one"), Idempotency("forget", b"hash")
+    await store.add(person, [new], Idempotency("add", b"hash"))
+    await accesses.record([Access(person, new.id, AccessKind.GET, LATER)])
+    before = await store.state(person)
+    forgotten = await store.forget(person, once)
+    assert await tables_naming(database, scope, person.user_id) == set()
+    again = await store.forget(person, once)
+    assert (again.replayed, again.memories, again.version) == (True, 1, forgotten.version)
+    with pytest.raises(IdempotencyConflictError):
+        await store.add(person, [memory("two")], Idempotency("forget", b"another"))
+    assert await tables_naming(database, scope, person.user_id) == set()
+    state = await store.state(person)
+    assert (state.version, state.activity, state.memory_count) == (forgotten.version, before.activity, 0)
+
+
+async def test_whoever_comes_back_goes_on_counting_and_holders_of_old_sets_read_anew(
+    store: PostgresMemoryStore, accesses: PostgresAccessLog, scope: Scope
+) -> None:
+    old = memory("one")
+    await store.add(scope, [old], None)
+    await accesses.record([Access(scope, old.id, AccessKind.GET, LATER)])
+    before = await store.state(scope)
+    forgotten = await store.forget(scope, None)
+    anew = memory("anew")
+    assert (await store.add(scope, [anew], None)).version == forgotten.version + 1
+    assert (await store.state(scope)).activity == before.activity
+    snapshot = await store.load(scope, SPACE, before)
+    assert snapshot.complete
+    assert ids_of(snapshot.memories) == [anew.id]
+    assert (await store.forget(scope, None)).version == forgotten.version + 2
+    assert (await store.state(scope)).version == forgotten.version + 2
+
+
+async def tables_naming(database: Database, scope: Scope, name: str) -> set[str]:
+    async with database.reading(scope.organisation_id) as connection:
+        tables = await connection.fetch(
+            "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace "
+            "and has_table_privilege(oid, 'select')"
+        )
+        assert len(tables) > 20
+        found = set()
+        for (table,) in tables:
+            query = f"select exists (select from {table} t where strpos(t::text, $1) > 0)"  # noqa: S608 - a name of the catalogue
+            if await connection.fetchval(query, name):
+                found.add(table)
+        return found
 
 
 @pytest.mark.parametrize(

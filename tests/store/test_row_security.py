@@ -43,6 +43,7 @@ TABLES = (
     "maintenance_actions",
     *("shared_answers", "kept_answers"),
     "rate_limits",
+    "forgotten_users",
 )
 
 INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
@@ -86,6 +87,7 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
         await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
+    await store.forget(Scope(scope.organisation_id, "somebody else"), None)
     return scope
 
 

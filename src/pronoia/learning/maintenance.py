@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 
@@ -13,12 +14,9 @@ from pronoia.domain.records import RelationshipType
 from pronoia.learning.near_duplicates import find_duplicates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from uuid import UUID
-
     from numpy.typing import NDArray
 
-    from pronoia.domain.records import Memory, Relationship
+    from pronoia.domain.records import Memory
     from pronoia.learning.near_duplicates import DuplicatePair
     from pronoia.memory.working_set import WorkingSet
 
@@ -28,6 +26,8 @@ OUTDATED_DAYS = 90
 ARCHIVE_DAYS = 180
 NO_LONGER_SIMILAR = 0.5
 """Cosine below which two memories that were once found alike have nothing in common any more."""
+_CHECKED = {RelationshipType.FOLLOWS: 0, RelationshipType.CAUSED_BY: 1, RelationshipType.SIMILAR_TO: 2}
+"""The types that can be found broken, by number."""
 MOST_DUPLICATES = 10
 MOST_OTHERS = 20
 
@@ -72,17 +72,15 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class _Broken:
-    link: Relationship
+    key: bytes
+    """The 16 bytes of the relationship's id."""
     row: int
     other: int
     fault: str
 
 
-def find_maintenance(held: WorkingSet, links: Iterable[Relationship], now: float) -> Findings:
-    """Look for duplicates, stale memories and relationships that do not hold; `now` in seconds since the epoch.
-
-    `links` are those of the set at one moment, because it may go on changing meanwhile.
-    """
+def find_maintenance(held: WorkingSet, now: float) -> Findings:
+    """Look for duplicates, stale memories and relationships that do not hold; `now` in seconds since the epoch."""
     size = held.size
     unused = _days_unused(held, now)
     alive, helpfulness, count = held.alive[:size], held.helpfulness[:size], held.usage_count[:size]
@@ -90,7 +88,7 @@ def find_maintenance(held: WorkingSet, links: Iterable[Relationship], now: float
     outdated = np.flatnonzero(alive & (helpfulness <= np.float32(UNHELPFUL)) & (unused >= OUTDATED_DAYS))
     never_used = (count == 0) & np.isnan(held.last_accessed[:size])
     archivable = np.flatnonzero(alive & never_used & (unused >= ARCHIVE_DAYS))
-    broken = _find_broken(held, links)
+    broken = _find_broken(held)
     return Findings(
         duplicates=[_duplicate(held, pair, unused) for pair in pairs[:MOST_DUPLICATES]],
         outdated=[_outdated(held, row, unused) for row in _most(outdated, -helpfulness)],
@@ -155,53 +153,51 @@ def _archivable(held: WorkingSet, row: int, unused: NDArray[np.float64]) -> Sugg
 
 
 def _broken(held: WorkingSet, broken: _Broken, unused: NDArray[np.float64]) -> Suggestion:
+    relationship_id = UUID(bytes=broken.key)
     return Suggestion(
-        id=f"{MaintenanceKind.REMOVE_LINK}:{broken.link.id}",
+        id=f"{MaintenanceKind.REMOVE_LINK}:{relationship_id}",
         type=SuggestionType.REMOVE_LINK,
         memory=held.memory(broken.row),
         reason=broken.fault,
         score=1.0,
         days_unused=float(unused[broken.row]),
         related=(held.memory(broken.other),),
-        relationship_id=broken.link.id,
+        relationship_id=relationship_id,
     )
 
 
-def _find_broken(held: WorkingSet, links: Iterable[Relationship]) -> list[_Broken]:
+def _find_broken(held: WorkingSet) -> list[_Broken]:
+    """Find relationships that cannot hold, in the order of their ids. Foreign keys see to it that both ends exist."""
+    columns = held.links.columns()
+    rows, others = held.rows_of(columns.from_keys), held.rows_of(columns.to_keys)
+    types = np.fromiter((_CHECKED.get(one, -1) for one in columns.types), dtype=np.int8, count=len(rows))
+    # One that is -1 was deleted meanwhile.
+    checked = np.flatnonzero((rows >= 0) & (others >= 0) & (types >= 0))
     found: list[_Broken] = []
-    for link in links:
-        row, other = held.row_of(link.memory_id), held.row_of(link.related_memory_id)
-        if row is None or other is None:
-            continue  # deleted since
-        fault = _fault(held, link, row, other)
-        if fault is not None:
-            found.append(_Broken(link, row, other, fault))
-    return sorted(found, key=lambda one: one.link.id)
+    for fault, places in _faults(held, rows[checked], others[checked], types[checked], columns.created_at[checked]):
+        broken: list[int] = checked[places].tolist()
+        found += [_Broken(columns.keys[place], int(rows[place]), int(others[place]), fault) for place in broken]
+    return sorted(found, key=lambda one: one.key)
 
 
-def _fault(held: WorkingSet, link: Relationship, row: int, other: int) -> str | None:
-    """Say what is wrong with a relationship. Both its ends exist: foreign keys see to that."""
-    match link.type:
-        case RelationshipType.FOLLOWS if _is_of_another_session(held, row, other):
-            return "Follows a memory of another session."
-        case RelationshipType.FOLLOWS if held.occurred_at[row] < held.occurred_at[other]:
-            return "Follows a memory that came later."
-        case RelationshipType.CAUSED_BY if held.occurred_at[row] < held.occurred_at[other]:
-            return "Is caused by a memory that came later."
-        case RelationshipType.SIMILAR_TO if _was_rewritten(held, link, row, other):
-            return "One of the two was rewritten, and they are not alike any more."
-        case _:
-            return None
-
-
-def _is_of_another_session(held: WorkingSet, row: int, other: int) -> bool:
-    session, before = held.sessions.name(row), held.sessions.name(other)
-    return session is not None and before is not None and session != before
-
-
-def _was_rewritten(held: WorkingSet, link: Relationship, row: int, other: int) -> bool:
-    if max(held.updated_at[row], held.updated_at[other]) <= link.created_at.timestamp():
-        return False
-    if not (held.embedded[row] and held.embedded[other]):
-        return False
-    return bool(held.vectors[row] @ held.vectors[other] < NO_LONGER_SIMILAR)
+def _faults(
+    held: WorkingSet,
+    rows: NDArray[np.intp],
+    others: NDArray[np.intp],
+    types: NDArray[np.int8],
+    created_at: NDArray[np.float64],
+) -> list[tuple[str, NDArray[np.intp]]]:
+    """Give each fault with the places of the relationships that have it; arrays are aligned."""
+    follows, caused, similar = (types == _CHECKED[kind] for kind in _CHECKED)
+    sessions = held.sessions.codes
+    elsewhere = (sessions[rows] >= 0) & (sessions[others] >= 0) & (sessions[rows] != sessions[others])
+    later = held.occurred_at[rows] < held.occurred_at[others]
+    rewritten = np.maximum(held.updated_at[rows], held.updated_at[others]) > created_at
+    doubtful = np.flatnonzero(similar & rewritten & held.embedded[rows] & held.embedded[others])
+    cosines = np.einsum("ij,ij->i", held.vectors[rows[doubtful]], held.vectors[others[doubtful]])
+    return [
+        ("Follows a memory of another session.", np.flatnonzero(follows & elsewhere)),
+        ("Follows a memory that came later.", np.flatnonzero(follows & ~elsewhere & later)),
+        ("Is caused by a memory that came later.", np.flatnonzero(caused & later)),
+        ("One of the two was rewritten, and they are not alike any more.", doubtful[cosines < NO_LONGER_SIMILAR]),
+    ]

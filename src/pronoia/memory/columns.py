@@ -83,6 +83,11 @@ class Categories:
                 self.names.append(name)
         self._codes.extend(np.fromiter(map(self._known.__getitem__, names), dtype=np.int32, count=len(names)))
 
+    def blank(self, code: int) -> None:
+        """Let go of a name that no row needs any more."""
+        del self._known[self.names[code]]
+        self.names[code] = ""
+
     def name(self, row: int) -> str | None:
         """Give the name at a row."""
         code = int(self.codes[row])

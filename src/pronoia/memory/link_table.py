@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import ID_BYTES, Categories
+from pronoia.memory.columns import ID_BYTES, Categories, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.ports.snapshots import RelationshipColumns
+
+
+@dataclass(frozen=True, slots=True)
+class LinkColumns:
+    """n relationships by column, all of the same length. Keys are the 16 bytes of ids."""
+
+    keys: list[bytes]
+    from_keys: list[bytes]
+    to_keys: list[bytes]
+    types: list[RelationshipType]
+    strengths: NDArray[np.float64]
+    created_at: NDArray[np.float64]
+    """Seconds since the epoch."""
 
 
 class LinkTable:
@@ -51,8 +65,25 @@ class LinkTable:
         found = row < len(self._ids) and self._alive[row] and self._ids[row] == key[0]
         return row if found else None
 
+    def columns(self) -> LinkColumns:
+        """Give what was not removed by column."""
+        rows = np.flatnonzero(self._alive)
+        names = [RelationshipType(name) for name in self._types.names]
+        return LinkColumns(
+            keys=split(self._ids[rows].tobytes()),
+            from_keys=self._from.keys(rows),
+            to_keys=self._to.keys(rows),
+            types=[names[code] for code in self._types.codes[rows].tolist()],
+            strengths=self._strengths[rows].astype(np.float64),
+            created_at=self._times[rows].astype(np.float64),
+        )
+
     def remove(self, row: int) -> None:
+        """Remove a relationship, and its explanation if no other has the same."""
         self._alive[row] = False
+        code = self._explanations.codes[row]
+        if code >= 0 and not (self._alive & (self._explanations.codes == code)).any():
+            self._explanations.blank(int(code))
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
         return [self.relationship(row) for row in self._from.rows(memory_id) if self._alive[row]]
@@ -94,6 +125,9 @@ class _Ends:
         half = np.uint64(memory_id.int & (1 << 64) - 1)
         first, last = np.searchsorted(self._halves, half, "left"), np.searchsorted(self._halves, half, "right")
         return [row for row in self._order[first:last].tolist() if self.memory_id(row) == memory_id]
+
+    def keys(self, rows: NDArray[np.intp]) -> list[bytes]:
+        return split(np.frombuffer(self._memory_ids, dtype=f"V{ID_BYTES}")[rows].tobytes())
 
     def memory_id(self, row: int) -> UUID:
         return _id(self._memory_ids, row)

@@ -3,7 +3,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from pronoia.memory.link_table import LinkTable
+import numpy as np
+
+from pronoia.memory.link_table import LinkColumns, LinkTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,6 +70,18 @@ class Links:
     def find(self, relationship_id: UUID) -> Relationship | None:
         loaded = self._loaded.find(relationship_id)
         return self._all.get(relationship_id) if loaded is None else self._loaded.relationship(loaded)
+
+    def columns(self) -> LinkColumns:
+        """Give all by column: 100,000 take a tenth of a second, so not on the event loop."""
+        loaded, added = self._loaded.columns(), list(self._all.values())
+        return LinkColumns(
+            keys=loaded.keys + [link.id.bytes for link in added],
+            from_keys=loaded.from_keys + [link.memory_id.bytes for link in added],
+            to_keys=loaded.to_keys + [link.related_memory_id.bytes for link in added],
+            types=loaded.types + [link.type for link in added],
+            strengths=np.append(loaded.strengths, [link.strength for link in added]),
+            created_at=np.append(loaded.created_at, [link.created_at.timestamp() for link in added]),
+        )
 
     def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
         """Give the type and strength of each."""

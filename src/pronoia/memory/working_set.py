@@ -48,6 +48,7 @@ class WorkingSet:
         self.version = 0
         self.activity = 0
         self._keys: list[bytes] = []
+        self._replaced: dict[bytes, list[int]] = {}
         self._rows: dict[bytes, int] = {}
         self._alive: Column[np.bool_] = Column(np.bool_)
         self._embedded: Column[np.bool_] = Column(np.bool_)
@@ -184,10 +185,13 @@ class WorkingSet:
         """Find the living row of a memory."""
         return self._rows.get(memory_id.bytes)
 
+    def rows_of(self, keys: Sequence[bytes]) -> NDArray[np.intp]:
+        """Find the living rows of memories by the 16 bytes of their ids; -1 for one that is gone."""
+        return np.fromiter((self._rows.get(key, -1) for key in keys), dtype=np.intp, count=len(keys))
+
     def rows_of_history(self) -> NDArray[np.intp]:
         """Find the living row of each memory of the history, by its number; -1 for one that is gone."""
-        keys = self.history.keys
-        return np.fromiter((self._rows.get(key, -1) for key in keys), dtype=np.intp, count=len(keys))
+        return self.rows_of(self.history.keys)
 
     def ids(self, rows: Iterable[int]) -> list[UUID]:
         return [UUID(bytes=self._keys[row]) for row in rows]
@@ -280,8 +284,10 @@ class WorkingSet:
 
     def _forget(self, key: bytes) -> None:
         """Give up a row and what it said; the row itself stays, so that others keep their numbers."""
-        row = self._kill(key)
-        if row is not None:
+        living = self._kill(key)
+        # What a change replaced said much the same.
+        rows = self._replaced.pop(key, [])
+        for row in rows if living is None else [*rows, living]:
             self._text_bytes -= len(self._texts[row]) + len(self._metadata[row])
             self._texts[row], self._tags[row], self._metadata[row] = "", "[]", "{}"
             self.vectors[row] = 0
@@ -293,6 +299,9 @@ class WorkingSet:
         first = self.size
         keys = split(columns.ids)
         replaced = [self._kill(key) for key in keys]
+        for key, row in zip(keys, replaced, strict=True):
+            if row is not None:
+                self._replaced.setdefault(key, []).append(row)
         self._keys.extend(keys)
         self._rows.update(zip(keys, range(first, first + count), strict=True))
         self._append_vectors(columns)

@@ -141,6 +141,10 @@ class MemoryStore(Protocol):
 
     async def memory(self, scope: Scope, memory_id: UUID) -> Memory: ...
 
+    async def link_count(self, scope: Scope, memory_id: UUID) -> int:
+        """Count the relationships from and to a memory."""
+        ...
+
     async def page(
         self,
         scope: Scope,

@@ -178,12 +178,7 @@ def _clusters(pairs: Sequence[tuple[int, int, int]]) -> set[int]:
 
 def _adjustments(use: UseReport) -> dict[str, float]:
     """Give how much more often than on average memories related by each type are used together, in [-1, 1]."""
-    together = {(low, high) for low, high in use.pairs.tolist()}
-    shares: dict[str, list[bool]] = {kind.value: [] for kind in RelationshipType}
-    for link in use.held.links:
-        ends = (use.held.row_of(link.memory_id), use.held.row_of(link.related_memory_id))
-        if ends[0] is not None and ends[1] is not None:
-            shares[link.type.value].append((min(ends[0], ends[1]), max(ends[0], ends[1])) in together)
+    shares = {kind.value: use.links.together.get(kind, []) for kind in RelationshipType}
     seen = [one for of_type in shares.values() for one in of_type]
     average = sum(seen) / len(seen) if seen else 0.0
     return {kind: round(sum(all_) / len(all_) - average, 3) if all_ else 0.0 for kind, all_ in shares.items()}

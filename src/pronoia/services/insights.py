@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.domain.identifiers import Scope
+    from pronoia.domain.records import RelationshipType
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
 LARGEST_HISTORY = 50_000
 NORMAL_QUANTILE = 1.96
 INTERESTING_CHANGE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """Relationships, in all and by type."""
+
+    count: int
+    connected: int
+    """Memories with any."""
+    strengths: dict[RelationshipType, float]
+    """The mean of each type that there is."""
+    together: dict[RelationshipType, list[bool]]
+    """Of each relationship of a type, whether its memories were used in one session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ class UseReport:
     times: NDArray[np.float64]
     pairs: NDArray[np.int64]
     pair_counts: NDArray[np.int64]
+    links: LinkReport
     hourly: list[int]
     daily: list[int]
     patterns: list[Pattern]
@@ -115,7 +130,8 @@ class Insights:
         pairs, counts = count_pairs(members(rows, split_sessions(times)))
         hourly, daily = distributions(times, self._zone)
         patterns = detect_patterns(rows, times, self._zone)
-        return UseReport(held, memory_count, rows, times, pairs, counts, hourly, daily, patterns)
+        links = _report_links(held, pairs)
+        return UseReport(held, memory_count, rows, times, pairs, counts, links, hourly, daily, patterns)
 
     async def progress(self, scope: Scope, days: int, at: datetime | None = None) -> Progress:
         """Give the metrics of the `days` days before a time, or before now; that day as it stands."""
@@ -153,6 +169,21 @@ class Insights:
         """Keep today's measures; kept again, they are replaced."""
         for value in await self.measure(scope, self._clock.now().date()):
             await self._store.keep_metric(scope, value)
+
+
+def _report_links(held: WorkingSet, pairs: NDArray[np.int64]) -> LinkReport:
+    columns = held.links.columns()
+    ends = np.sort(np.column_stack((held.rows_of(columns.from_keys), held.rows_of(columns.to_keys))), axis=1)
+    codes, used = ends[:, 0] * held.size + ends[:, 1], pairs[:, 0] * held.size + pairs[:, 1]
+    together = np.isin(codes, used)
+    strengths: dict[RelationshipType, list[float]] = {}
+    by_type: dict[RelationshipType, list[bool]] = {}
+    for place, (kind, strength) in enumerate(zip(columns.types, columns.strengths.tolist(), strict=True)):
+        strengths.setdefault(kind, []).append(strength)
+        if ends[place, 0] >= 0:
+            by_type.setdefault(kind, []).append(bool(together[place]))
+    means = {kind: round(sum(all_) / len(all_), 3) for kind, all_ in sorted(strengths.items())}
+    return LinkReport(len(columns.keys), len({*columns.from_keys, *columns.to_keys}), means, by_type)
 
 
 def as_time(day: date) -> datetime:

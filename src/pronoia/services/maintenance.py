@@ -80,7 +80,7 @@ class Maintenance:
         version = held.version
         now = (at or self._clock.now()).timestamp()
         # A complete reload gives the set new columns; the copy goes on reading those that it began with.
-        work = partial(find_maintenance, copy(held), iter(held.links), now)
+        work = partial(find_maintenance, copy(held), now)
         with timed(self._meter, self._clock, "maintenance_duration_seconds"):
             return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
 

@@ -146,9 +146,10 @@ class Recall:
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             memory = await self._store.memory(scope, memory_id)
+            links = await self._store.link_count(scope, memory_id)
             state = await self._store.state(scope)
             self._uses.record(scope, [memory_id], AccessKind.GET, context)
-            return memory, 0, state.version
+            return memory, links, state.version
         row = held.row_of(memory_id)
         if row is None:
             raise NotFoundError("There is no such memory.", id=str(memory_id))

@@ -57,6 +57,11 @@ class MemoryReader:
             raise NotFoundError("There is no such memory.", id=str(memory_id))
         return memory_of(row)
 
+    async def link_count(self, scope: Scope, memory_id: UUID) -> int:
+        """Count the relationships from and to a memory."""
+        async with self._database.reading(scope.organisation_id) as connection:
+            return await connection.fetchval(QUERIES["count_links"], scope.organisation_id, scope.user_id, memory_id)
+
     async def page(
         self,
         scope: Scope,

@@ -73,7 +73,7 @@ class MemoryWriter:
         return await self._once(scope, idempotency, Written, partial(_delete, memory_id, at), added=-1)
 
     async def forget(self, scope: Scope, idempotency: Idempotency | None) -> Forgotten:
-        """Delete all of a user; what stays is the version, from which others learn that there is nothing."""
+        """Delete all of a user; what stays is the version, without a name, so that others learn of it."""
         return await self._once(scope, idempotency, Forgotten, _forget)
 
     async def judge(self, scope: Scope, memory_id: UUID, feedback: Feedback, idempotency: Idempotency | None) -> Judged:
@@ -203,7 +203,8 @@ async def _delete(memory_id: UUID, at: datetime, write: Write) -> Written:
 
 
 async def _forget(write: Write) -> Forgotten:
-    gone: int = await write.connection.fetchval(QUERIES["forget_user"], *write.user, write.version)
+    gone: int = await write.connection.fetchval(QUERIES["forget_user"], *write.user)
+    await write.connection.execute(QUERIES["remember_forgotten"], *write.user)
     return Forgotten(write.version, gone)
 
 

@@ -39,6 +39,25 @@ create table users (
 ) with (fillfactor = 70);
 create index users_indexing on users (organisation_id, user_id) where search_state = 'indexing';
 
+-- Users who were forgotten, without their names: a process that still holds what they had learns from the version that
+-- it is gone, and whoever comes back by the same name goes on counting from there.
+create table forgotten_users (
+    organisation_id uuid not null references organisations,
+    digest bytea not null,
+    memory_version bigint not null,
+    activity bigint not null,
+    primary key (organisation_id, digest)
+);
+
+create function user_digest(organisation_id uuid, user_id text) returns bytea
+language sql immutable parallel safe
+return sha256(convert_to(organisation_id::text || user_id, 'UTF8'));
+
+-- What stands for a forgotten user where a name is asked for.
+create function forgotten_name(organisation_id uuid, user_id text) returns text
+language sql immutable parallel safe
+return 'forgotten:' || encode(user_digest(organisation_id, user_id), 'hex');
+
 -- Whose row it is, in 32 bits.
 create function owner_digest(organisation_id uuid, user_id text) returns bigint
 language sql immutable parallel safe
@@ -175,7 +194,7 @@ create table memory_revisions (
     foreign key (organisation_id, user_id, memory_id) references memories on delete cascade
 );
 
--- What a write with an Idempotency-Key answered. memory_ids are the memories whose text the outcome repeats.
+-- What a write with an Idempotency-Key answered; of a forgotten user, under forgotten_name(). memory_ids are the memories whose text the outcome repeats.
 create table idempotency_keys (
     organisation_id uuid not null,
     user_id text not null,
@@ -184,8 +203,7 @@ create table idempotency_keys (
     memory_ids uuid[] not null,
     outcome bytea not null,
     created_at timestamptz not null default now(),
-    primary key (organisation_id, user_id, key),
-    foreign key (organisation_id, user_id) references users
+    primary key (organisation_id, user_id, key)
 );
 create index idempotency_keys_created_at on idempotency_keys (created_at);
 
@@ -239,20 +257,25 @@ begin
     if idempotency_key is not null then
         select k.request_hash, k.outcome into request_hash, outcome
         from idempotency_keys k
-        where k.organisation_id = tenant and k.user_id = person and k.key = idempotency_key;
+        where k.organisation_id = tenant and k.user_id in (person, forgotten_name(tenant, person))
+            and k.key = idempotency_key;
         if found then
             return next;
             return;
         end if;
     end if;
-    insert into users as u (organisation_id, user_id, memory_version, memory_count)
-    values (tenant, person, 1, added)
+    insert into users as u (organisation_id, user_id, memory_version, complete_from, activity, memory_count)
+    select tenant, person, coalesce(max(f.memory_version), 0) + 1, coalesce(max(f.memory_version), 0),
+        coalesce(max(f.activity), 0), added
+    from forgotten_users f
+    where f.organisation_id = tenant and f.digest = user_digest(tenant, person)
     on conflict (organisation_id, user_id) do update
         set memory_version = u.memory_version + 1, memory_count = u.memory_count + added
     returning u.memory_version into version;
     if exists (
         select from idempotency_keys k
-        where k.organisation_id = tenant and k.user_id = person and k.key = idempotency_key
+        where k.organisation_id = tenant and k.user_id in (person, forgotten_name(tenant, person))
+            and k.key = idempotency_key
     ) then
         -- The same request was served while this one waited for the user's lock. Called again, it is answered so.
         raise exception 'idempotency key % is in use', idempotency_key using errcode = 'PRM01';
@@ -332,14 +355,18 @@ begin
     if idempotency_key is not null then
         select k.request_hash, k.outcome into request_hash, outcome
         from idempotency_keys k
-        where k.organisation_id = tenant and k.user_id = person and k.key = idempotency_key;
+        where k.organisation_id = tenant and k.user_id in (person, forgotten_name(tenant, person))
+            and k.key = idempotency_key;
         if found then
             return next;
             return;
         end if;
     end if;
-    insert into users as u (organisation_id, user_id, memory_version, memory_count)
-    values (tenant, person, 1, cardinality(ids))
+    insert into users as u (organisation_id, user_id, memory_version, complete_from, activity, memory_count)
+    select tenant, person, coalesce(max(f.memory_version), 0) + 1, coalesce(max(f.memory_version), 0),
+        coalesce(max(f.activity), 0), cardinality(ids)
+    from forgotten_users f
+    where f.organisation_id = tenant and f.digest = user_digest(tenant, person)
     on conflict (organisation_id, user_id) do update
         set memory_version = u.memory_version + 1, memory_count = u.memory_count + cardinality(ids)
     returning u.memory_version, u.memory_count, u.search_state into version, count, state;
@@ -1056,3 +1083,11 @@ language sql stable security definer set search_path = public, pg_temp as $$
 $$;
 revoke all on function count_metric_rows from public;
 grant execute on function count_metric_rows to pronoia_app;
+
+alter table forgotten_users enable row level security;
+alter table forgotten_users force row level security;
+create policy tenant on forgotten_users to pronoia_app
+    using (organisation_id = current_tenant()) with check (organisation_id = current_tenant());
+create policy owner on forgotten_users to current_user using (true) with check (true);
+revoke all on forgotten_users from public;
+grant select, insert, update, delete on forgotten_users to pronoia_app;

@@ -1,5 +1,9 @@
--- user_state: How far a user has come.
-select memory_version, activity, memory_count from users where organisation_id = $1 and user_id = $2;
+-- user_state: How far a user has come; one who was forgotten, how far until then.
+select memory_version, activity, memory_count from users where organisation_id = $1 and user_id = $2
+union all
+select memory_version, activity, 0 from forgotten_users
+where organisation_id = $1 and digest = user_digest($1, $2)
+    and not exists (select from users where organisation_id = $1 and user_id = $2);
 
 -- load_memories: All memories of a user by column, in slices of $4, so that no message keeps the reader's loop for long.
 with numbered as (

@@ -7,6 +7,13 @@ left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
 where m.organisation_id = $1 and m.user_id = $2 and m.id = $3 and m.archived_by is null;
 
+-- count_links: How many relationships lead from or to a memory.
+select
+    (select count(*) from relationships
+        where organisation_id = $1 and user_id = $2 and memory_id = $3 and archived_by is null)
+    + (select count(*) from relationships
+        where organisation_id = $1 and user_id = $2 and related_memory_id = $3 and archived_by is null);
+
 -- read_page: Memories that match, newest first.
 select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
     m.speaker, m.occurred_at, m.created_at, m.updated_at, m.duplicate_of, coalesce(g.usage_count, 0) as usage_count,

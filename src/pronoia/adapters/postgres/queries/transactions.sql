@@ -4,9 +4,10 @@ select set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, tru
 -- begin_write: The same for a write, which also takes the user's lock and next version.
 select version, request_hash, outcome from begin_write($1, $2, $3, $4);
 
--- remember_outcome: Keep the answer for whoever asks again with the same key.
+-- remember_outcome: Keep the answer for whoever asks again with the same key; not with a name that was just forgotten.
 insert into idempotency_keys (organisation_id, user_id, key, request_hash, memory_ids, outcome)
-values ($1, $2, $3, $4, $5, $6);
+select $1, case when exists (select from users where organisation_id = $1 and user_id = $2) then $2
+    else forgotten_name($1, $2) end, $3, $4, $5, $6;
 
 -- lock_user: Take the user's lock without a new version yet.
 select memory_version from users where organisation_id = $1 and user_id = $2 for no key update;

@@ -76,7 +76,7 @@ forgotten_kept_answers as (
 )
 select count(*) from gone;
 
--- forget_user: Remove everything that is held about a user but the row that gives out versions.
+-- forget_user: Remove everything that is held about a user but the row that gives out versions; see remember_forgotten.
 with gone as (
     delete from memories where organisation_id = $1 and user_id = $2 returning 1
 ),
@@ -112,12 +112,17 @@ forgotten_shared_answers as (
 ),
 forgotten_kept_answers as (
     delete from kept_answers where organisation_id = $1 and user_id in ($2, '')
-),
-emptied as (
-    update users set memory_count = 0, complete_from = $3, search_state = 'exact'
-    where organisation_id = $1 and user_id = $2
 )
 select count(*) from gone;
+
+-- remember_forgotten: Let go of the name, and keep how far the versions got.
+with gone as (
+    delete from users where organisation_id = $1 and user_id = $2 returning memory_version, activity
+)
+insert into forgotten_users as f (organisation_id, digest, memory_version, activity)
+select $1, user_digest($1, $2), memory_version, activity from gone
+on conflict (organisation_id, digest) do update
+    set memory_version = excluded.memory_version, activity = excluded.activity;
 
 -- judge_memory: Keep a judgement and move the helpfulness: towards the satisfaction by 0.3, else +0.1 or -0.05, and
 -- never against what was said.

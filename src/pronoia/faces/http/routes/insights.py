@@ -73,7 +73,7 @@ async def _patterns_at(call: Call[DaysQuery, Nothing], at: datetime) -> Given:
             "hourly_distribution": {str(hour): count for hour, count in enumerate(use.hourly)},
             "daily_distribution": dict(zip(DAYS, use.daily, strict=True)),
         },
-        "optimal_relationship_types": _strengths(use),
+        "optimal_relationship_types": use.links.strengths,
         "summary": _summary(use, now) | {"total_accesses": len(use.rows)},
         "frequently_accessed": _frequent(use),
         "co_access_patterns": [
@@ -98,8 +98,7 @@ async def _metrics_at(call: Call[MetricsQuery, Nothing], at: datetime) -> Given:
         "active_memories": summary["active_memories"],
         "total_memories": summary["total_memories"],
     }
-    ends = [end for link in use.held.links for end in (link.memory_id, link.related_memory_id)]
-    total = use.held.count
+    links, total = use.links, use.held.count
     body: JsonObject = {
         "time_series": [
             {
@@ -118,9 +117,9 @@ async def _metrics_at(call: Call[MetricsQuery, Nothing], at: datetime) -> Given:
         "abstention_rate": progress.abstention_rate,
         "uplift": progress.uplift,
         "uplift_interval": progress.uplift_interval,
-        "total_relationships": len(use.held.links),
-        "avg_relationships_per_memory": round(len(use.held.links) / total, 2) if total else 0.0,
-        "orphan_count": total - len(set(ends)),
+        "total_relationships": links.count,
+        "avg_relationships_per_memory": round(links.count / total, 2) if total else 0.0,
+        "orphan_count": total - links.connected,
         "stale_count": summary["stale_memories"],
         "cluster_count": len({min(pair) for pair in use.pairs[use.pair_counts >= FEWEST_TOGETHER].tolist()}),
     }
@@ -246,13 +245,6 @@ def _underused(use: UseReport, now: float) -> list[JsonObject]:
         }
         for row in rows
     ]
-
-
-def _strengths(use: UseReport) -> dict[str, float]:
-    strengths: dict[str, list[float]] = {}
-    for kind, strength in use.held.links.strengths():
-        strengths.setdefault(kind.value, []).append(strength)
-    return {kind: round(sum(all_) / len(all_), 3) for kind, all_ in sorted(strengths.items())}
 
 
 def _summary(use: UseReport, now: float) -> JsonObject:
