@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 from harness import WORDS, postgres, sentence
 
-from pronoia.adapters.cache.redis_tier import RedisTier
+from pronoia.adapters.redis.cache_tier import RedisTier
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.app import open_services
 from pronoia.config import read_settings

@@ -6,8 +6,8 @@ import pytest
 from cache_makers import LIFETIME, MAXIMUM_KEYS, new_owner, table_tier
 
 from pronoia.adapters.cache.local import LocalTier
-from pronoia.adapters.cache.redis_tier import RedisTier
 from pronoia.adapters.postgres.transactions import Database
+from pronoia.adapters.redis.cache_tier import RedisTier
 from pronoia.testing.clock import ManualClock
 from redis_server import running_redis
 

@@ -11,8 +11,8 @@ import pytest
 from cache_makers import LIFETIME, MAXIMUM_KEYS, table_tier
 
 from pronoia.adapters.cache.local import LocalTier
-from pronoia.adapters.cache.redis_tier import RedisTier
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+from pronoia.adapters.redis.cache_tier import RedisTier
 from pronoia.app import open_services
 from pronoia.config import read_settings
 from pronoia.domain.errors import ConfigurationError

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from pronoia.adapters.alerting.alertmanager import Alertmanager
 from pronoia.adapters.alerting.pagerduty import PagerDuty
 from pronoia.adapters.alerting.slack import Slack
-from pronoia.domain.alerts import Severity
-from pronoia.domain.errors import ConfigurationError
+from pronoia.domain.alerts import Alert, Severity
+from pronoia.domain.errors import AlertNotSentError, ConfigurationError
+from pronoia.resilience import policies
+from pronoia.resilience.breaker import Breaker
+from pronoia.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +117,22 @@ async def test_what_a_receiver_did_not_take_is_sent_again_and_another_is_not_hel
     failed = {dict(labels)["outcome"]: count for (name, labels), count in one.meter.counts.items() if "alert" in name}
     assert failed["sent"] == 1
     assert failed["failed"] > 2
+
+
+async def test_a_receiver_that_fails_five_times_is_left_alone_for_two_minutes_and_then_told(receiver):
+    clock = ManualClock()
+    alert = Alert(uuid4(), "Broken", Severity.CRITICAL, "It broke.", {}, clock.now())
+    slack = Slack(receiver.url, Breaker("slack", policies.EXTERNAL, monotonic=clock.monotonic, draw=lambda: 0.0))
+    receiver.answer = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
+    for _ in range(6):
+        with pytest.raises(AlertNotSentError):
+            await slack.send(alert)
+    assert len(receiver.bodies) == 5
+    receiver.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    clock.advance(120)
+    await slack.send(alert)
+    assert len(receiver.bodies) == 6
+    await slack.close()
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary"])

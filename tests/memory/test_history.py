@@ -55,5 +55,5 @@ def test_a_forgotten_memory_leaves_no_use_and_no_number():
     assert history.generation == 1
     assert history.keys == [FIRST.bytes, THIRD.bytes]
     assert (history.items.tolist(), history.times.tolist()) == ([0, 1], [1.0, 3.0])
-    assert history.number_of(SECOND) is None
+    assert SECOND.bytes not in history.keys
     assert not history.confirm(3)

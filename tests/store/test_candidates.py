@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from store_makers import NOW, RESIDENT_LIMIT, SPACE, Held, ids_of, key, memory, relationship, unit
 
-from pronoia.adapters.postgres.housekeeping import Housekeeping, ensure_vector_index
+from pronoia.adapters.postgres.housekeeping import PostgresHousekeeping
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Access, AccessKind, Filters, Vector
 
@@ -23,7 +23,7 @@ OVER_LIMIT = RESIDENT_LIMIT + 1
 
 
 async def _index(database: Database) -> None:
-    housekeeping = Housekeeping(database)
+    housekeeping = PostgresHousekeeping(database, direct_url="")
     for scope in await housekeeping.users_to_index():
         while not await housekeeping.mark_approximate(scope):
             pass
@@ -130,7 +130,7 @@ async def test_only_users_over_the_limit_are_put_into_the_shared_indexes(
     store: PostgresMemoryStore, database: Database, scope: Scope
 ) -> None:
     await store.add(scope, _scattered(RESIDENT_LIMIT), None)
-    housekeeping = Housekeeping(database)
+    housekeeping = PostgresHousekeeping(database, direct_url="")
     assert await housekeeping.users_to_index() == []
     await store.add(scope, [memory("one more")], None)
     assert await housekeeping.users_to_index() == [scope]
@@ -153,9 +153,10 @@ async def test_while_a_user_is_being_indexed_candidates_are_found_all_the_same(
 
 
 async def test_an_index_for_vectors_of_another_size_is_built_once(database_url: str, database: Database) -> None:
-    assert await ensure_vector_index(database_url, 256) is False
-    assert await ensure_vector_index(database_url, 64) is True
-    assert await ensure_vector_index(database_url, 64) is False
+    housekeeping = PostgresHousekeeping(database, direct_url=database_url)
+    assert await housekeeping.ensure_vector_index(256) is False
+    assert await housekeeping.ensure_vector_index(64) is True
+    assert await housekeeping.ensure_vector_index(64) is False
     async with database.durable() as connection:
         assert await connection.fetchval(
             "select indisvalid from pg_index where indexrelid = 'memories_embedding_64'::regclass"
@@ -171,4 +172,5 @@ async def test_an_index_whose_build_was_broken_off_is_built_again(
     async with database._pool.acquire() as connection:
         with pytest.raises(Exception, match="could not create unique index"):
             await connection.execute("create unique index concurrently memories_embedding_64 on memories (project_id)")
-    assert await ensure_vector_index(database_url, 64) is True
+    housekeeping = PostgresHousekeeping(database, direct_url=database_url)
+    assert await housekeeping.ensure_vector_index(64) is True

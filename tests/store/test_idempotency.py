@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from store_makers import NOW, feedback, memory, relationship, unit
 
-from pronoia.adapters.postgres.housekeeping import Housekeeping
+from pronoia.adapters.postgres.housekeeping import PostgresHousekeeping
 from pronoia.domain.errors import IdempotencyConflictError, NotFoundError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Idempotency, MemoryChanges
@@ -120,6 +120,6 @@ async def test_answers_are_kept_for_a_day(store: PostgresMemoryStore, database: 
         await connection.execute(
             "update idempotency_keys set created_at = now() - interval '25 hours' where key = $1", ONCE.key
         )
-    assert await Housekeeping(database).purge_idempotency_keys() == 1
+    assert await PostgresHousekeeping(database, direct_url="").purge_idempotency_keys() == 1
     assert (await store.add(scope, [memory("two")], Idempotency("key-2", b"hash"))).replayed
     assert not (await store.add(scope, [memory("one")], ONCE)).replayed

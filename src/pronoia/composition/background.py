@@ -5,14 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.postgres.housekeeping import PostgresHousekeeping
 from pronoia.adapters.postgres.insight_store import PostgresScheduleStore
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.totals_store import PostgresTotalsStore
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.adapters.telemetry.process import ProcessWatch
+from pronoia.composition.outside import direct_url
 from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.services.background import Background
 from pronoia.services.gauges import Gauges
+from pronoia.services.housekeeping import Housekeeping
 from pronoia.services.schedule import Job, Schedule
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Corou
         meter=base.meter,
         executor=base.executor,
     )
+    housekeeping = Housekeeping(
+        store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
+        dimensions=base.embedder.dimensions,
+    )
     gauges = Gauges(
         store=PostgresTotalsStore(base.database),
         residents=base.residents,
@@ -54,6 +61,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Corou
         parts.changes.announce(),
         parts.changes.listen(),
         background.run(),
+        housekeeping.run(),
         parts.learning.run(),
         parts.outcomes.run(),
         services.maintenance.run(),

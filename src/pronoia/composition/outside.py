@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pronoia.ports.embedder import Embedder
     from pronoia.ports.monitoring import AlertReceiver
     from pronoia.ports.telemetry import Telemetry
+    from pronoia.resilience.breaker import Breaker
     from pronoia.services.resilience import Resilience
 
 LIMIT_CONNECTIONS = 2
@@ -81,11 +82,16 @@ async def open_limit_store(
     )
 
 
+def direct_url(settings: Settings) -> str:
+    """Give the way to the database past any pooler."""
+    return settings.database_direct_url or settings.database_url
+
+
 def make_change_feed(settings: Settings, database: Database) -> PostgresChangeFeed:
     """Make what tells processes of each other."""
     return PostgresChangeFeed(
         database,
-        direct_url=settings.database_direct_url or settings.database_url,
+        direct_url=direct_url(settings),
         timeout_seconds=settings.database_timeout_seconds,
     )
 
@@ -97,7 +103,7 @@ def make_farther_tiers(settings: Settings, database: Database, clock: Clock) -> 
     )
     if settings.cache_url:
         # Its package is an extra.
-        from pronoia.adapters.cache.redis_tier import RedisTier  # noqa: PLC0415
+        from pronoia.adapters.redis.cache_tier import RedisTier  # noqa: PLC0415
 
         shared = RedisTier(
             settings.cache_url, name="2", lifetime_seconds=600.0, maximum_keys=5_000, timeout_seconds=1.0, clock=clock
@@ -128,13 +134,20 @@ def make_embedder(settings: Settings, resilience: Resilience) -> Embedder:
     )
 
 
-def make_receivers(settings: Settings, clock: Clock) -> list[AlertReceiver]:
+def make_receivers(settings: Settings, clock: Clock, resilience: Resilience) -> list[AlertReceiver]:
     """Make whoever is told of alerts."""
     receivers: list[AlertReceiver] = []
     if settings.alertmanager_url:
-        receivers.append(Alertmanager(settings.alertmanager_url, clock))
+        receivers.append(Alertmanager(settings.alertmanager_url, clock, _breaker(resilience, Alertmanager.name)))
     if settings.pagerduty_routing_key:
-        receivers.append(PagerDuty(settings.pagerduty_url, settings.pagerduty_routing_key, socket.gethostname()))
+        breaker = _breaker(resilience, PagerDuty.name)
+        receivers.append(
+            PagerDuty(settings.pagerduty_url, settings.pagerduty_routing_key, socket.gethostname(), breaker)
+        )
     if settings.slack_webhook_url:
-        receivers.append(Slack(settings.slack_webhook_url))
+        receivers.append(Slack(settings.slack_webhook_url, _breaker(resilience, Slack.name)))
     return receivers
+
+
+def _breaker(resilience: Resilience, name: str) -> Breaker:
+    return resilience.breaker(name, policies.EXTERNAL)

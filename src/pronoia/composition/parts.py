@@ -155,7 +155,7 @@ def _monitoring(base: Foundation, caches: Caches, loops: Loops) -> Monitoring:
             loops=loops,
             data=Path(base.settings.data),
         ),
-        receivers=make_receivers(base.settings, base.clock),
+        receivers=make_receivers(base.settings, base.clock, base.resilience),
         readings=base.readings,
         clock=base.clock,
         pause_seconds=base.settings.alert_seconds,

@@ -67,10 +67,6 @@ class History:
     def nbytes(self) -> int:
         return self._items.nbytes + self._times.nbytes + 130 * len(self._keys) + 180 * len(self._pending)
 
-    def number_of(self, memory_id: UUID) -> int | None:
-        """Give the number of a memory that was ever used."""
-        return self._numbers.get(memory_id.bytes)
-
     def record(self, memory_id: UUID, at: float, *, counted: bool = True) -> None:
         """Append a use that the log does not have yet, unless it is here already."""
         self._record(memory_id.bytes, at, counted=counted)

@@ -106,10 +106,6 @@ class Lexicon:
         distinct = np.unique(terms)
         return distinct[np.argsort(-self.contributions(distinct).ceilings, kind="stable")[:count]]
 
-    def holds(self, term: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Mark which of some rows hold a term."""
-        return np.isin(rows, self._postings(np.uint32(term))[0])
-
     def _postings(self, term: np.uint32) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         first, last = self._terms.searchsorted(term, "left"), self._terms.searchsorted(term, "right")
         rows, counts = self._rows[first:last], self._counts[first:last]

@@ -103,9 +103,6 @@ class SingleFlight(Generic[Key, Value]):
         self._timeout_seconds = timeout_seconds
         self._flights: dict[Key, asyncio.Task[Value]] = {}
 
-    def is_running(self, key: Key) -> bool:
-        return key in self._flights
-
     async def run(self, key: Key, compute: Callable[[], Awaitable[Value]]) -> Value:
         """Compute, or wait for whoever began to before."""
         # The leader runs in its own task: a caller who leaves must not fail those who wait with it.

@@ -61,6 +61,7 @@ class Gauges:
         self._meter.set("working_set_users", self._residents.users)
         self._meter.set("working_set_bytes", self._residents.nbytes)
         self._meter.set("accesses_pending", self._uses.pending)
+        self._meter.set("accesses_dropped", self._uses.dropped)
         self._meter.set("ranking_examples_pending", self._ranking_weights.pending)
 
     async def count(self) -> None:

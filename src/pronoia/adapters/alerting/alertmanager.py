@@ -10,6 +10,7 @@ from pronoia.adapters.alerting.webhook import Webhook
 if TYPE_CHECKING:
     from pronoia.domain.alerts import Alert
     from pronoia.ports.clock import Clock
+    from pronoia.resilience.breaker import Breaker
 
 REPEAT_SECONDS = 60.0
 LASTS = timedelta(minutes=5)
@@ -22,9 +23,9 @@ class Alertmanager:
     name = "alertmanager"
     repeat_seconds = REPEAT_SECONDS
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, breaker: Breaker | None = None) -> None:
         """`url` is that of the server, such as http://alertmanager:9093."""
-        self._webhook = Webhook(f"{url.rstrip('/')}/api/v2/alerts", setting="PRONOIA_ALERTMANAGER_URL")
+        self._webhook = Webhook(f"{url.rstrip('/')}/api/v2/alerts", breaker, setting="PRONOIA_ALERTMANAGER_URL")
         self._clock = clock
 
     async def send(self, alert: Alert) -> None:

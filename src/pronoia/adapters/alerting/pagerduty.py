@@ -8,6 +8,7 @@ from pronoia.adapters.alerting.webhook import Webhook
 
 if TYPE_CHECKING:
     from pronoia.domain.alerts import Alert
+    from pronoia.resilience.breaker import Breaker
 
 LONGEST_SUMMARY = 1_024
 
@@ -18,9 +19,9 @@ class PagerDuty:
     name = "pagerduty"
     repeat_seconds = None
 
-    def __init__(self, url: str, routing_key: str, source: str) -> None:
+    def __init__(self, url: str, routing_key: str, source: str, breaker: Breaker | None = None) -> None:
         """`source` names this server to whoever is called."""
-        self._webhook = Webhook(url, setting="PRONOIA_PAGERDUTY_URL")
+        self._webhook = Webhook(url, breaker, setting="PRONOIA_PAGERDUTY_URL")
         self._routing_key = routing_key
         self._source = source
 

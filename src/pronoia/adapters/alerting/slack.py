@@ -8,6 +8,7 @@ from pronoia.adapters.alerting.webhook import Webhook
 
 if TYPE_CHECKING:
     from pronoia.domain.alerts import Alert
+    from pronoia.resilience.breaker import Breaker
 
 ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -18,8 +19,8 @@ class Slack:
     name = "slack"
     repeat_seconds = None
 
-    def __init__(self, url: str) -> None:
-        self._webhook = Webhook(url, setting="PRONOIA_SLACK_WEBHOOK_URL")
+    def __init__(self, url: str, breaker: Breaker | None = None) -> None:
+        self._webhook = Webhook(url, breaker, setting="PRONOIA_SLACK_WEBHOOK_URL")
 
     async def send(self, alert: Alert) -> None:
         """Write the line. Raises AlertNotSentError."""

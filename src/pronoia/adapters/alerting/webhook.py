@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from pronoia.domain.errors import AlertNotSentError, ConfigurationError
+from pronoia.resilience import policies
+from pronoia.resilience.breaker import Breaker, CircuitOpenError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +25,9 @@ class Webhook:
     The address is the operator's own and may be in a private network. It may hold a secret, so no error repeats it.
     """
 
-    def __init__(self, url: str, *, setting: str) -> None:
+    def __init__(self, url: str, breaker: Breaker | None, *, setting: str) -> None:
         """Raise ConfigurationError, naming the setting, if the address is none."""
+        self._breaker = breaker or Breaker("webhook", policies.EXTERNAL)
         try:
             parsed = httpx2.URL(url)
         except httpx2.InvalidURL as error:
@@ -41,7 +44,14 @@ class Webhook:
         )
 
     async def post(self, body: Mapping[str, object] | Sequence[object]) -> None:
-        """Post, and expect an answer of 2xx. Raises AlertNotSentError."""
+        """Post, and expect an answer of 2xx. Raises AlertNotSentError, at once where it failed repeatedly."""
+        try:
+            with self._breaker.guard(_judge):
+                await self._post(body)
+        except CircuitOpenError as error:
+            raise _not_sent("it failed repeatedly and is left alone for a while") from error
+
+    async def _post(self, body: Mapping[str, object] | Sequence[object]) -> None:
         try:
             async with (
                 asyncio.timeout(TIMEOUT_SECONDS),
@@ -67,6 +77,10 @@ async def _read(response: httpx2.Response) -> None:
         size += len(part)
         if size > MAXIMUM_ANSWER_BYTES:
             return
+
+
+def _judge(error: BaseException) -> Outcome:
+    return Outcome.FAILURE if isinstance(error, AlertNotSentError) else Outcome.IGNORED
 
 
 def _not_sent(reason: str) -> AlertNotSentError:

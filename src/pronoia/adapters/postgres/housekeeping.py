@@ -20,11 +20,11 @@ USERS_AT_ONCE = 100
 BUILD_TIMEOUT_SECONDS = 6 * 3600.0
 
 
-class Housekeeping:
-    """Does a bounded piece of upkeep at each call."""
-
-    def __init__(self, database: Database) -> None:
+class PostgresHousekeeping:
+    def __init__(self, database: Database, *, direct_url: str) -> None:
+        """`direct_url` leads to the database past any pooler: an index is built outside of transactions."""
         self._database = database
+        self._direct_url = direct_url
 
     async def purge_idempotency_keys(self) -> int:
         """Forget up to PURGE_BATCH outcomes older than a day, and say how many."""
@@ -48,25 +48,24 @@ class Housekeeping:
             await connection.execute(QUERIES["end_indexing"], *user)
             return True
 
+    async def ensure_vector_index(self, dimensions: int) -> bool:
+        """Build the index of vectors of this size if it is not there, and say whether it was built now.
 
-async def ensure_vector_index(url: str, dimensions: int) -> bool:
-    """Build the index of vectors of this size if it is not there, and say whether it was built now.
-
-    Reads and writes go on meanwhile. It needs a connection that no pooler shares. A build that was broken off leaves
-    an index that is kept up and never used: it is dropped and built again.
-    """
-    with translated_errors():
-        connection = await connect(url, timeout_seconds=BUILD_TIMEOUT_SECONDS)
-        try:
-            if not await connection.fetchval(QUERIES["try_index_lock"]):
-                return False
-            is_whole: bool | None = await connection.fetchval(QUERIES["vector_index_is_whole"], dimensions)
-            if is_whole:
-                return False
-            statements = await fetch_one(connection, QUERIES["vector_index_statements"], dimensions)
-            if is_whole is False:
-                await connection.execute(statements["dropping"])
-            await connection.execute(statements["building"])
-            return True
-        finally:
-            await connection.close()
+        Reads and writes go on meanwhile. A build that was broken off leaves
+        an index that is kept up and never used: it is dropped and built again.
+        """
+        with translated_errors():
+            connection = await connect(self._direct_url, timeout_seconds=BUILD_TIMEOUT_SECONDS)
+            try:
+                if not await connection.fetchval(QUERIES["try_index_lock"]):
+                    return False
+                is_whole: bool | None = await connection.fetchval(QUERIES["vector_index_is_whole"], dimensions)
+                if is_whole:
+                    return False
+                statements = await fetch_one(connection, QUERIES["vector_index_statements"], dimensions)
+                if is_whole is False:
+                    await connection.execute(statements["dropping"])
+                await connection.execute(statements["building"])
+                return True
+            finally:
+                await connection.close()

@@ -43,7 +43,7 @@ class RedisLimitStore:
             )
         except ValueError as error:
             raise ConfigurationError(f"PRONOIA_CACHE_URL: {error}.") from error
-        script = resources.files("pronoia.adapters.redis").joinpath("take_cells.lua").read_text("utf-8")
+        script = resources.files("pronoia.adapters.redis").joinpath("scripts", "take_cells.lua").read_text("utf-8")
         self._take = cast("_Script", self._redis.register_script(script))
 
     async def take(self, claims: Sequence[CellClaim]) -> list[CellGrant]:

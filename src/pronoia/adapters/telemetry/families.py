@@ -145,6 +145,7 @@ LEARNING = (
         "work_pending", Kind.GAUGE, "Memories that wait for their vector or links.", ("kind",), across=Across.LATEST
     ),
     Family("accesses_pending", Kind.GAUGE, "Uses that are not in the log yet."),
+    Family("accesses_dropped", Kind.GAUGE, "Uses that running workers let go of because too many waited."),
 )
 
 EMBEDDING = (
