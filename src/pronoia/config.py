@@ -66,6 +66,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_queue: Annotated[
         int, Meta(ge=1, le=10_000, description="Callers of a process that may wait for a database connection.")
     ] = 200
+    database_breaker_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Longest time a database that keeps failing is not asked.")
+    ] = 30.0
+    embedding_breaker_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="The same for the embedding endpoint.")
+    ] = 60.0
+    external_breaker_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts.")
+    ] = 120.0
     degradation_high_load_threshold: Annotated[
         float, Meta(gt=0, le=1, description="Saturation from which suggestions and patterns are switched off.")
     ] = 0.80

@@ -49,6 +49,7 @@ class LyingEmbedder(ThreadingHTTPServer):
     def settings(self) -> dict[str, str]:
         """Give what makes a server ask here, and not wait long."""
         return {
+            "PRONOIA_EMBEDDING_BREAKER_SECONDS": "2",
             "PRONOIA_EMBEDDING_URL": f"http://127.0.0.1:{self.server_port}/v1",
             "PRONOIA_EMBEDDING_MODEL": "liar",
             "PRONOIA_EMBEDDING_DIMENSIONS": str(DIMENSIONS),

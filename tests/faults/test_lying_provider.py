@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 3.0
 MODE_SECONDS = 30.0 if LONG else 0.0
 """How long each lie goes on at least; one write of each is enough to see what it does."""
-BACKFILL_SECONDS = 120.0
-"""The breaker's rest has grown with each lie, to a minute at most."""
+BACKFILL_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
 ) -> None:
     """The first process takes the work and is stopped while the provider hangs; the second one finishes it."""
     embedder.mode = "500"
-    patient = {**embedder.settings, "PRONOIA_EMBEDDING_TIMEOUT_SECONDS": "60"}
+    patient = {**embedder.settings, "PRONOIA_EMBEDDING_TIMEOUT_SECONDS": "20"}
     with serving(victim.url, tmp_path / "first", **patient) as first:
         writers = Writers([first.url], [victim.key()], seed)
         (writer,) = writers.writers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ async def open_database(
         timeout_seconds=timeout,
         pooler=settings.database_pooler,
         telemetry=telemetry,
-        breaker=resilience.breaker(name, policies.DATABASE),
+        breaker=resilience.breaker(name, replace(policies.DATABASE, open_seconds=settings.database_breaker_seconds)),
         bulkhead=resilience.bulkhead(
             name,
             concurrent=connections,
@@ -126,7 +127,9 @@ def make_embedder(settings: Settings, resilience: Resilience) -> Embedder:
         key=settings.embedding_key,
         dimensions=settings.embedding_dimensions,
         timeout_seconds=timeout,
-        breaker=resilience.breaker("embedding", policies.EMBEDDING),
+        breaker=resilience.breaker(
+            "embedding", replace(policies.EMBEDDING, open_seconds=settings.embedding_breaker_seconds)
+        ),
         bulkhead=resilience.bulkhead(
             "embedding", concurrent=CONCURRENT_REQUESTS, queue=QUEUED_REQUESTS, longest_wait_seconds=timeout
         ),
@@ -138,16 +141,18 @@ def make_receivers(settings: Settings, clock: Clock, resilience: Resilience) -> 
     """Make whoever is told of alerts."""
     receivers: list[AlertReceiver] = []
     if settings.alertmanager_url:
-        receivers.append(Alertmanager(settings.alertmanager_url, clock, _breaker(resilience, Alertmanager.name)))
+        receivers.append(
+            Alertmanager(settings.alertmanager_url, clock, _breaker(settings, resilience, Alertmanager.name))
+        )
     if settings.pagerduty_routing_key:
-        breaker = _breaker(resilience, PagerDuty.name)
+        breaker = _breaker(settings, resilience, PagerDuty.name)
         receivers.append(
             PagerDuty(settings.pagerduty_url, settings.pagerduty_routing_key, socket.gethostname(), breaker)
         )
     if settings.slack_webhook_url:
-        receivers.append(Slack(settings.slack_webhook_url, _breaker(resilience, Slack.name)))
+        receivers.append(Slack(settings.slack_webhook_url, _breaker(settings, resilience, Slack.name)))
     return receivers
 
 
-def _breaker(resilience: Resilience, name: str) -> Breaker:
-    return resilience.breaker(name, policies.EXTERNAL)
+def _breaker(settings: Settings, resilience: Resilience, name: str) -> Breaker:
+    return resilience.breaker(name, replace(policies.EXTERNAL, open_seconds=settings.external_breaker_seconds))

@@ -104,7 +104,7 @@ class Breaker:
     @property
     def _first_open_seconds(self) -> float:
         first = self._policy.first_open_seconds
-        return self._policy.open_seconds if first is None else first
+        return self._policy.open_seconds if first is None else min(first, self._policy.open_seconds)
 
     @property
     def failures(self) -> int:
