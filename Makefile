@@ -16,7 +16,7 @@ $(READY): requirements/installer.txt requirements/development.txt pyproject.toml
 	@touch $(READY)
 
 run: $(READY) ## Start the server with its own PostgreSQL on 127.0.0.1:8080
-	@$(BIN)/pronoia serve --first-key
+	@PRONOIA_LOG_FORMAT=$${PRONOIA_LOG_FORMAT:-console} $(BIN)/pronoia serve --first-key
 
 test: $(READY) ## Run all tests against a real PostgreSQL
 	$(BIN)/python -m pytest
