@@ -28,8 +28,8 @@ class LyingEmbedder(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.mode = ""
-        self.asked = threading.Semaphore(0)
-        """Released by every request."""
+        self.hangs = threading.Event()
+        """Set while a request waits for the late lie."""
         self.released = threading.Event()
         """Ends what hangs and drips."""
 
@@ -69,7 +69,6 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # the name is http.server's
         texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
         mode = self.server.mode
-        self.server.asked.release()
         with suppress(ConnectionError):
             LIES.get(mode, _truth)(self, honest(texts))
             if mode:
@@ -96,6 +95,7 @@ def _hang(handler: _Handler, _: Items) -> None:
 
 def _late_lie(handler: _Handler, items: Items) -> None:
     """Answer with the vector of something else, when nobody waits for it any more."""
+    handler.server.hangs.set()
     handler.server.released.wait()
     _truth(handler, [{**item, "embedding": [0.0] * (DIMENSIONS - 1) + [1.0]} for item in items])
 

@@ -72,6 +72,12 @@ def _embedded(victim: OwnPostgres) -> bool:
     return not victim.query("select from memories where embedding is null")
 
 
+def _hangs(embedder: LyingEmbedder, victim: OwnPostgres) -> bool:
+    """Say whether the work was taken and waits for the provider. What was tried before may be tried again at once."""
+    victim.end_leases()
+    return embedder.hangs.wait(0.1)
+
+
 def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
     victim: OwnPostgres, embedder: LyingEmbedder, tmp_path: Path, seed: int
 ) -> None:
@@ -85,10 +91,7 @@ def test_a_frozen_process_does_not_overwrite_what_was_done_in_its_place(
         writer.ledger.append(entry)
         writer.send(entry)
         embedder.mode = LATE_LIE
-        while embedder.asked.acquire(blocking=False):
-            pass
-        victim.end_leases()
-        assert embedder.asked.acquire(timeout=BACKFILL_SECONDS), "the first process did not take the work"
+        until(lambda: _hangs(embedder, victim), BACKFILL_SECONDS)
         first.process.send_signal(signal.SIGSTOP)
         embedder.mode = ""
         with serving(victim.url, tmp_path / "second", **embedder.settings) as second:
