@@ -42,6 +42,8 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Corou
     )
     housekeeping = Housekeeping(
         store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
+        retention=services.retention,
+        erasures=parts.erasures,
         dimensions=base.embedder.dimensions,
     )
     gauges = Gauges(

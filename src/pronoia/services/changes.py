@@ -55,14 +55,23 @@ class Changes:
         while True:
             await self._arrived.wait()
             await asyncio.sleep(COALESCE_SECONDS)
-            self._arrived.clear()
-            changes, self._pending = self._pending, {}
             try:
-                await self._feed.announce(list(changes.items()))
+                await self.flush()
             except StoreUnavailableError as error:
-                log.warning("changes.waiting", users=len(changes), reason=error.message)
-                self._pending = changes | self._pending
-                self._arrived.set()
+                log.warning("changes.waiting", users=len(self._pending), reason=error.message)
+
+    async def flush(self) -> None:
+        """Tell what was not told yet. On failure it waits to be told with the next."""
+        self._arrived.clear()
+        changes, self._pending = self._pending, {}
+        if not changes:
+            return
+        try:
+            await self._feed.announce(list(changes.items()))
+        except BaseException:
+            self._pending = changes | self._pending
+            self._arrived.set()
+            raise
 
     async def listen(self) -> None:
         """Hear the others until cancelled."""
