@@ -35,8 +35,8 @@ class SubjectStore(Protocol):
         """Give what the digests of an organisation are keyed with; None if there is no such organisation."""
         ...
 
-    async def keep(self, receipt: Receipt) -> None:
-        """Keep a receipt that the database has lost; one that it has stays."""
+    async def keep(self, receipt: Receipt, noted_at: datetime) -> None:
+        """Keep a receipt of the ledger that the database has lost; one that it has stays."""
         ...
 
     async def to_note(self) -> list[Receipt]:

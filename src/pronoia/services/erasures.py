@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,15 +29,18 @@ class Erasures:
         self._ledger = ledger
         self._clock = clock
         self._meter = meter
+        self._noting = asyncio.Lock()
 
     async def note(self) -> None:
         """Write what is not in the ledger yet. What cannot be written now is tried again by housekeeping."""
         if self._ledger is None:
             return
         try:
-            while receipts := await self._store.to_note():
-                await self._ledger.append(receipts)
-                await self._store.noted(receipts, self._clock.now())
+            # Two at once would write the same receipts twice.
+            async with self._noting:
+                while receipts := await self._store.to_note():
+                    await self._ledger.append(receipts)
+                    await self._store.noted(receipts, self._clock.now())
         except UnavailableError as error:
             self._meter.count("erasure_ledger_failures_total")
             log.warning("erasures.not_noted", reason=error.message)

@@ -131,7 +131,7 @@ class Subjects:
     ) -> None:
         newest: dict[str, Receipt] = {}
         for receipt in sorted(receipts.values(), key=lambda one: one.erased_at):
-            await self._store.keep(receipt)
+            await self._store.keep(receipt, self._clock.now())
             newest[receipt.subject] = receipt
         found.entries += len(receipts)
         name = ""

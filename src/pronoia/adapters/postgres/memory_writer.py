@@ -219,7 +219,7 @@ async def _forget(scope: Scope, erasure: Erasure, write: Write) -> Forgotten:
         await connection.execute(QUERIES["count_again"], *user)
     key: bytes = await connection.fetchval(QUERIES["erasure_key"], scope.organisation_id)
     receipt = receipt_of(key, scope, erasure, counts)
-    await connection.execute(QUERIES["keep_receipt"], *receipt_columns(receipt))
+    await connection.execute(QUERIES["keep_receipt"], *receipt_columns(receipt, None))
     return Forgotten(write.version, receipt, tuple(keys))
 
 

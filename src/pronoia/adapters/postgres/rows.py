@@ -10,6 +10,8 @@ from pronoia.domain.erasures import Receipt
 from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pronoia.adapters.postgres.driver import Row
 
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
@@ -79,8 +81,8 @@ def receipt_of_row(row: Row) -> Receipt:
     )
 
 
-def receipt_columns(receipt: Receipt) -> tuple[object, ...]:
-    """Write a receipt as the columns of its table."""
+def receipt_columns(receipt: Receipt, noted_at: datetime | None) -> tuple[object, ...]:
+    """Write a receipt, and when it was put into the ledger, as the columns of its table."""
     return (
         receipt.organisation_id,
         receipt.id,
@@ -88,4 +90,5 @@ def receipt_columns(receipt: Receipt) -> tuple[object, ...]:
         receipt.erased_at,
         msgspec.json.encode(receipt.counts).decode(),
         bytes.fromhex(receipt.seal),
+        noted_at,
     )

@@ -53,10 +53,10 @@ class PostgresSubjectStore:
         async with self._database.reading(organisation_id) as connection:
             return await connection.fetchval(QUERIES["erasure_key"], organisation_id)
 
-    async def keep(self, receipt: Receipt) -> None:
+    async def keep(self, receipt: Receipt, noted_at: datetime) -> None:
         """Keep a receipt, once."""
         async with self._database.writing(receipt.organisation_id) as connection:
-            await connection.execute(QUERIES["keep_receipt"], *receipt_columns(receipt))
+            await connection.execute(QUERIES["keep_receipt"], *receipt_columns(receipt, noted_at))
 
     async def to_note(self) -> list[Receipt]:
         """Give up to RECEIPTS_AT_ONCE receipts."""

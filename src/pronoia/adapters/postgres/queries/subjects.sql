@@ -103,8 +103,8 @@ returning id;
 select erasure_key from organisations where organisation_id = $1;
 
 -- keep_receipt: Keep the receipt of an erasure, once.
-insert into erasures (organisation_id, id, subject, erased_at, counts, seal)
-values ($1, $2, $3, $4, $5::text::json, $6)
+insert into erasures (organisation_id, id, subject, erased_at, counts, seal, noted_at)
+values ($1, $2, $3, $4, $5::text::json, $6, $7)
 on conflict do nothing;
 
 -- erasures_to_note: Receipts that are not in the ledger outside yet.
