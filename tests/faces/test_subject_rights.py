@@ -25,11 +25,15 @@ from canaries import (
 )
 
 from database_administration import address
-from pronoia.domain.records import Permission, Plan
+from pronoia.app import open_services
+from pronoia.config import read_settings
+from pronoia.domain.records import Filters, Permission, Plan
+from pronoia.services.recall import SearchRequest
 
 pytestmark = pytest.mark.anyio
 
 EXPORT, SUBJECTS = "/api/v1/subjects/export", "/api/v1/subjects"
+SECONDS = 20
 PERSON = {"user_id": "ada"}
 BYTES_OF_OTHERS = ("pg_wal",)
 """Folders of the cluster whose bytes are not those of tables: the log of changes, until it is recycled."""
@@ -142,6 +146,33 @@ async def test_an_erased_person_is_nowhere_not_even_in_their_keys(inside, header
     refused_now = await inside.http.get("/api/v1/memories")
     assert refused_now.status_code == 401
     assert (await inside.http.delete(SUBJECTS, params=PERSON, headers=once)).json() == receipt
+
+
+async def test_another_process_lets_go_of_an_erased_person_too(inside, database_url):
+    memory = await inside.post("/memories", text=f"The {CANARY} clock strikes twice before dawn")
+    words = (CANARY, *names_of(memory["id"]))
+    async with open_services(read_settings({}, database_url=database_url, learning_schedule=False)) as other:
+        changes, listening, dropped = other.memories._changes, asyncio.Event(), asyncio.Event()
+        changes._lost, changes._drop = _telling(changes._lost, listening), _telling(changes._drop, dropped)
+        # Only a process that listens already can be told.
+        await asyncio.wait_for(listening.wait(), SECONDS)
+        found = await other.recall.search(inside.scope, SearchRequest(f"the {CANARY} clock", Filters()))
+        assert [str(hit.memory.id) for hit in found.hits] == [memory["id"]]
+        del found
+        await other.ranking_weights.of(inside.scope)
+        assert holders(other, says(*words))
+        await inside.services.subjects.erase(inside.scope)
+        await asyncio.wait_for(dropped.wait(), SECONDS)
+        gc.collect()
+        assert holders(other, says(*words)) == []
+
+
+def _telling(call, event):
+    def told(*arguments):
+        call(*arguments)
+        event.set()
+
+    return told
 
 
 async def _files_that_say(url, words):

@@ -71,9 +71,15 @@ def make_parts(base: Foundation) -> Parts:
         clock=base.clock,
     )
     caches = _caches(base, local)
-    changes = Changes(feed=make_change_feed(base.settings, base.database), residents=base.residents, others=[local])
     insight_store = PostgresInsightStore(base.database)
     outcomes = Outcomes(store=insight_store, clock=base.clock, meter=base.meter)
+    ranking_weights = _ranking_weights(base)
+    changes = Changes(
+        feed=make_change_feed(base.settings, base.database),
+        residents=base.residents,
+        others=[local],
+        holders=[outcomes, ranking_weights],
+    )
     learning = PredictionLearning(
         store=PostgresContributionStore(base.database),
         residents=base.residents,
@@ -87,7 +93,6 @@ def make_parts(base: Foundation) -> Parts:
         clock=base.clock,
         listeners=(outcomes, learning),
     )
-    ranking_weights = _ranking_weights(base)
     loops = Loops()
     subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings))
     return Parts(

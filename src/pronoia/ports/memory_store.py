@@ -10,7 +10,7 @@ from pronoia.domain.erasures import Receipt  # noqa: TC001 - outcomes of writes 
 from pronoia.domain.records import Memory, Relationship  # noqa: TC001 - outcomes of writes are decoded by them
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from pronoia.domain.erasures import Erasure
@@ -181,11 +181,21 @@ class AccessLog(Protocol):
 class ChangeFeed(Protocol):
     """Tells other processes that a user's memory changed, and hears it from them."""
 
-    async def announce(self, changes: Sequence[tuple[Scope, UserState]]) -> None: ...
+    async def announce(
+        self, changes: Sequence[tuple[Scope, UserState]], forgotten: Collection[Scope] = frozenset()
+    ) -> None:
+        """Tell of changes; those of users in `forgotten` are that nothing is held of them any more."""
+        ...
 
-    async def run(self, heard: Callable[[bytes, int, int], None], lost: Callable[[], None]) -> None:
+    async def run(
+        self,
+        heard: Callable[[bytes, int, int], None],
+        forgotten: Callable[[bytes], None],
+        lost: Callable[[], None],
+    ) -> None:
         """Listen until cancelled, reconnecting with a growing wait.
 
-        Calls `heard(scope.digest, version, activity)` for each change, and `lost()` whenever one may have been missed.
+        Calls `heard(scope.digest, version, activity)` for each change, then `forgotten(scope.digest)` if that is what
+        it was, and `lost()` whenever one may have been missed.
         """
         ...
