@@ -139,7 +139,8 @@ async def test_recording_uses_reads_the_memories_used_only(database: Database, i
     assert read["memories"] <= 3 * len(uses)
 
 
-async def test_claiming_work_reads_what_waits_once(database: Database, ids: dict[Scope, list[UUID]]) -> None:
+@pytest.mark.usefixtures("ids")
+async def test_claiming_work_reads_what_waits_once(database: Database) -> None:
     async with database.writing(None) as connection:
         before = await _rows_read(connection)
         claimed = await connection.fetch(QUERIES["claim_work"], "link", 100, 60.0)
