@@ -19,7 +19,7 @@ run: $(READY) ## Start the server with its own PostgreSQL on 127.0.0.1:8080
 	@PRONOIA_LOG_FORMAT=$${PRONOIA_LOG_FORMAT:-console} $(BIN)/pronoia serve --first-key
 
 test: $(READY) ## Run all tests against a real PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Lint, types, layers, generated code
 	$(BIN)/ruff format --check .
