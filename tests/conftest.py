@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 TEMPLATE = "pronoia_template"
+NEVER_DEGRADED = {
+    "PRONOIA_DEGRADATION_HIGH_LOAD_THRESHOLD": "3",
+    "PRONOIA_DEGRADATION_CRITICAL_LOAD_THRESHOLD": "3",
+}
+"""Tests share the machine with each other, and what it has no time for is not what they are about."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -229,7 +234,7 @@ def running_server(database_url: str, *, log: BinaryIO | None = None, **environm
                 *(sys.executable, "-m", "uvicorn", "pronoia.app:create", "--factory"),
                 *("--no-proxy-headers", "--fd", str(listener.fileno())),
             ],
-            env={**os.environ, "PRONOIA_DATABASE_URL": database_url, **environment},
+            env={**os.environ, **NEVER_DEGRADED, "PRONOIA_DATABASE_URL": database_url, **environment},
             pass_fds=(listener.fileno(),),
             stderr=log,
         )
