@@ -93,7 +93,7 @@ def make_parts(base: Foundation) -> Parts:
         clock=base.clock,
         listeners=(outcomes, learning),
     )
-    loops = Loops()
+    loops = Loops(clock=base.clock, meter=base.meter)
     subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings))
     return Parts(
         caches=caches,
