@@ -1,7 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SUPPLY_CHAIN := .venv-supply-chain
-AUDITED := $(patsubst %,requirements/%.txt,development installer supply-chain)
 READY := .venv/ready
 LOCK := uv pip compile --quiet --system-certs --universal --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11
@@ -46,7 +45,7 @@ check: $(READY) ## Lint, types, layers, generated code
 	@$(MAKE) --no-print-directory audit
 
 audit: $(SUPPLY_CHAIN)/ready ## Ask for known vulnerabilities of the locked packages
-	$(PYTHON) tools/audit_dependencies.py $(SUPPLY_CHAIN)/bin/pip-audit $(AUDITED)
+	$(PYTHON) tools/audit_dependencies.py $(SUPPLY_CHAIN)/bin/pip-audit requirements/development.txt
 
 sbom: $(SUPPLY_CHAIN)/ready ## Write sbom.cdx.json, the bill of materials of what runs in production (CycloneDX)
 	$(SUPPLY_CHAIN)/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \

@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 LIMIT_SECONDS = 600
+UNREACHABLE = "ConnectionError"
+"""What is said where there is no way to the index, which is no fault of the packages."""
 
 
 def main() -> int:
@@ -20,7 +22,7 @@ def main() -> int:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)  # noqa: S603 - ours
     if not ended.stdout:
         print(f"Not audited: {ended.stderr.strip().splitlines()[-1]}")
-        return 0
+        return int(UNREACHABLE not in ended.stderr)
     packages = json.loads(ended.stdout)["dependencies"]
     unknown = sum("skip_reason" in package for package in packages)
     found = [(package, flaw) for package in packages for flaw in package.get("vulns", ())]
