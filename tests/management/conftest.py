@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import httpx2
 import pytest
 
 from database_administration import address, administer
@@ -16,7 +17,9 @@ from pronoia.services.users import Users
 from pronoia.testing.clock import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from conftest import RunningServer
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +46,9 @@ async def organisation(managed_url: str) -> AsyncIterator[SimpleNamespace]:
         another_process=lambda: Keys(store=store, clock=clock),
     )
     await database.close()
+
+
+@pytest.fixture
+def anonymous(server: RunningServer) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=30) as http:
+        yield http

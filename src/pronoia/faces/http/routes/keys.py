@@ -14,9 +14,9 @@ from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Op
 from pronoia.faces.http.schemas.management import (
     KeyAnswer,
     KeysAnswer,
+    ListQuery,
     MadeKeyAnswer,
     NewKeyBody,
-    PageQuery,
     RotationBody,
 )
 
@@ -43,7 +43,7 @@ async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
     return Answer(MadeKeyAnswer(key=text, **_facts(key)))
 
 
-async def list_keys(call: Call[PageQuery, Nothing]) -> Answer:
+async def list_keys(call: Call[ListQuery, Nothing]) -> Answer:
     query = call.query
     keys = await call.services.delegated_keys.listed(call.key, after=query.after, limit=query.limit)
     following = keys[-1].id if len(keys) == query.limit else None
@@ -95,7 +95,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         list_keys,
         KeysAnswer,
         Permission.ADMIN,
-        PageQuery,
+        ListQuery,
         Nothing,
         of_user=False,
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.domain.records import Permission
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
-from pronoia.faces.http.schemas.management import PageQuery, UserAnswer, UserEditBody, UsersAnswer
+from pronoia.faces.http.schemas.management import ListQuery, UserAnswer, UserEditBody, UsersAnswer
 
 if TYPE_CHECKING:
     from pronoia.domain.organisations import User
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 USERS = "/api/v1/users"
 
 
-async def list_users(call: Call[PageQuery, Nothing]) -> Answer:
+async def list_users(call: Call[ListQuery, Nothing]) -> Answer:
     query = call.query
     users = await call.services.users.listed(call.key.organisation_id, after=query.after or "", limit=query.limit)
     following = users[-1].id if len(users) == query.limit else None
@@ -49,7 +49,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         list_users,
         UsersAnswer,
         Permission.ADMIN,
-        PageQuery,
+        ListQuery,
         Nothing,
         of_user=False,
     ),

@@ -14,10 +14,10 @@ MAXIMUM_PAGE = 1_000
 
 Limit = Annotated[int, Meta(ge=1, le=MAXIMUM_PAGE)]
 Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 255, "pattern": r"\S"})]
-RetentionDays = Annotated[int | None, Meta(ge=1, le=36_500, description="Null keeps memories for good.")]
+RetentionDays = Annotated[int, Meta(ge=1, le=36_500, description="Null keeps memories for good.")] | None
 
 
-class PageQuery(Struct, kw_only=True):
+class ListQuery(Struct, kw_only=True):
     limit: Limit = 100
     after: Annotated[str | None, Meta(description="`next` of the page before.")] = None
 
@@ -26,7 +26,7 @@ class NewKeyBody(Struct, kw_only=True):
     user_id: Annotated[str | None, Meta(description="Whose memory the key opens.")] = None
     service: Annotated[bool, Meta(description="The caller names the user on each request; instead of user_id.")] = False
     role: Annotated[Role | None, Meta(description="Short for the scopes of a role.")] = None
-    scopes: Annotated[list[Permission] | None, Meta(min_length=1, max_length=len(Permission))] = None
+    scopes: Annotated[list[Permission], Meta(min_length=1, max_length=len(Permission))] | None = None
     plan: Annotated[Plan, Meta(description="No higher than that of your own key.")] = Plan.FREE
     expires_at: datetime | None = None
 
@@ -90,7 +90,7 @@ class ProjectEditBody(Struct, kw_only=True):
     archived: bool | None = None
 
 
-class ProjectsQuery(PageQuery, kw_only=True):
+class ProjectsQuery(ListQuery, kw_only=True):
     archived: Annotated[bool, Meta(description="Also list archived projects.")] = False
 
 
