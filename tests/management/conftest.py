@@ -42,7 +42,8 @@ async def organisation(managed_url: str) -> AsyncIterator[SimpleNamespace]:
         store=store,
         keys=keys,
         delegated=DelegatedKeys(keys=keys),
-        users=Users(store=PostgresUserStore(database)),
+        users=Users(store=PostgresUserStore(database), clock=clock),
+        other_users=Users(store=PostgresUserStore(database), clock=clock),
         another_process=lambda: Keys(store=store, clock=clock),
     )
     await database.close()

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from pronoia.domain.errors import InvalidCredentialError, InvalidInputError, NotFoundError
+from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Permission, Plan
 from pronoia.domain.roles import Role
 from pronoia.services.key_uses import PAUSE_SECONDS, KeyUses
@@ -215,3 +216,15 @@ async def test_a_refused_key_is_not_noted_as_used(organisation):
     await organisation.keys.revoke(organisation.id, key.id)
     assert not await is_let_in(keys, text)
     assert uses._pending == []
+
+
+async def test_a_role_is_asked_for_once_in_the_cache_time_and_known_here_at_once(organisation):
+    await make(organisation)
+    ada = Scope(organisation.id, "ada")
+    here, elsewhere = organisation.users, organisation.other_users
+    assert [await users.role(ada) for users in (here, elsewhere)] == [None, None]
+    await here.set_role(organisation.id, "ada", Role.READER)
+    assert [await users.role(ada) for users in (here, elsewhere)] == [Role.READER, None]
+    organisation.clock.advance(CACHE_SECONDS)
+    assert await elsewhere.role(ada) is Role.READER
+    assert await elsewhere.role(Scope(organisation.id, "bob")) is None

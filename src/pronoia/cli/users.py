@@ -17,6 +17,7 @@ from pronoia.cli.output import print_json
 from pronoia.cli.storage import opened_database
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION
 from pronoia.domain.roles import Role
+from pronoia.resilience.clock import SystemClock
 from pronoia.services.users import PAGE, Users
 
 if TYPE_CHECKING:
@@ -146,4 +147,4 @@ def _described(user: User) -> dict[str, object]:
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[Users]:
     async with opened_database(settings) as database:
-        yield Users(store=PostgresUserStore(database))
+        yield Users(store=PostgresUserStore(database), clock=SystemClock())

@@ -72,7 +72,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         delegated_keys=DelegatedKeys(keys=keys),
         organisations=Organisations(store=PostgresOrganisationStore(base.database), clock=base.clock),
         projects=Projects(store=PostgresProjectStore(base.database), clock=base.clock),
-        users=Users(store=PostgresUserStore(base.database)),
+        users=Users(store=PostgresUserStore(base.database), clock=base.clock),
         limits=_rate_limits(base),
         health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
         resilience=base.resilience,
