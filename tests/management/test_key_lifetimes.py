@@ -11,6 +11,7 @@ from pronoia.domain.errors import InvalidCredentialError, InvalidInputError, Not
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Permission, Plan
 from pronoia.domain.roles import Role
+from pronoia.services.key_format import key_text, new_secret
 from pronoia.services.key_uses import PAUSE_SECONDS, KeyUses
 from pronoia.services.keys import CACHE_SECONDS, LONGEST_OVERLAP, Keys
 
@@ -67,6 +68,18 @@ async def test_both_secrets_work_in_every_process_until_the_overlap_ends(organis
         assert not await is_let_in(keys, former)
         assert not keys.knows(former)
         assert await is_let_in(keys, new)
+
+
+async def test_who_changes_to_a_new_secret_is_no_stranger_where_the_former_one_is_in_use(organisation):
+    key, former = await make(organisation)
+    elsewhere = organisation.another_process()
+    assert await is_let_in(elsewhere, former)
+    _, new = await organisation.keys.rotate(organisation.id, key.id, overlap=HOUR)
+    assert not elsewhere.knows(new)
+    organisation.clock.advance(CACHE_SECONDS)
+    assert await is_let_in(elsewhere, former)
+    assert elsewhere.knows(new)
+    assert not elsewhere.knows(key_text(key.id, new_secret()))
 
 
 async def test_without_an_overlap_the_former_secret_stops_in_every_process_within_the_cache_time(organisation):

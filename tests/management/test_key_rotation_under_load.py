@@ -75,7 +75,7 @@ class Load:
 
     async def _call(self, client, secret):
         answer = await client.get(f"{MEMORIES}?limit=1", headers={"X-API-Key": secret})
-        self.answers[answer.status_code] += 1
+        self.answers["answered" if answer.is_success else answer.text] += 1
 
     def stop(self):
         self._running = False
@@ -111,9 +111,9 @@ async def test_no_call_fails_while_a_key_is_rotated_and_the_former_secret_stops_
         load.stop()
         await running
         calls = sum(load.answers.values())
-        failed = calls - load.answers[200]
+        failed = calls - load.answers["answered"]
         print(f"{calls} calls, {ROTATIONS} rotations, {failed} failed")  # noqa: T201 - the count
-        assert load.answers == {200: calls}
+        assert load.answers == {"answered": calls}
         assert calls >= PER_SECOND * (OVERLAP - EARLY_SECONDS) * ROTATIONS / 2
 
 

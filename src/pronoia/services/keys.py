@@ -112,9 +112,13 @@ class Keys:
         return key
 
     def knows(self, text: str | None) -> bool:
-        """Whether a text proved itself in this process lately. Its key may have been revoked since."""
+        """Whether a text proved itself in this process lately, or proves a key that is held. It may be revoked since."""
         claim = read_claim(text or "")
-        return claim is not None and self._proved.get(claim.secret_hash) == claim.key_id
+        if claim is None:
+            return False
+        if self._proved.get(claim.secret_hash) == claim.key_id:
+            return True
+        return _proves(claim.secret_hash, self._found.get(claim.key_id), self._clock.now())
 
     async def get(self, organisation_id: UUID, key_id: str) -> ApiKey:
         """Give a key, revoked or not. Raises NotFoundError."""
