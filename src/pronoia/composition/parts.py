@@ -83,7 +83,7 @@ def make_parts(base: Foundation) -> Parts:
     )
     ranking_weights = _ranking_weights(base)
     key_store = PostgresKeyStore(base.database)
-    loops = Loops()
+    loops = Loops(clock=base.clock, meter=base.meter)
     return Parts(
         caches=caches,
         changes=changes,

@@ -112,7 +112,7 @@ class Keys:
         return key
 
     def knows(self, text: str | None) -> bool:
-        """Whether a text proved itself in this process lately, or proves a key that is held. It may be revoked since."""
+        """Whether a text proved itself here lately, or proves a key that is held; it may be revoked since."""
         claim = read_claim(text or "")
         if claim is None:
             return False
