@@ -1,6 +1,6 @@
 """A key is rotated and revoked while two servers on one database are asked about a hundred times a second with it.
 
-FAULTS=long does it for a minute, with a rotation every few seconds. Run with -s to see what was counted.
+FAULTS=long rotates 15 times, every two seconds. Run with -s to see what was counted.
 """
 
 from __future__ import annotations
