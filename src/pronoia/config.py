@@ -40,6 +40,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_timeout_seconds: Annotated[
         float, Meta(gt=0, le=300, description="Longest wait for a connection or a statement.")
     ] = 10.0
+    access_retention_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="Days that single uses are kept, which predictions and patterns learn from; 0 for ever.",
+        ),
+    ] = 365
+    metric_retention_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="Days that daily sums and metrics of learning are kept; 0 for ever.")
+    ] = 365
+    removal_retention_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500, description="Days that it is known of a deleted memory that there was one; 0 for ever."),
+    ] = 90
+    idempotency_hours: Annotated[
+        int, Meta(ge=1, le=8_760, description="Hours that a write is answered again by its Idempotency-Key.")
+    ] = 24
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
     workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1
