@@ -39,8 +39,8 @@ CATALOG = {
             (select string_agg(acl::text, ',' order by acl::text) from unnest(c.relacl) acl)
         from pg_class c join pg_attribute a on a.attrelid = c.oid
         left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'm') and a.attnum > 0 and not a.attisdropped
-            and c.relname <> 'schema_migrations'
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'm') and a.attnum > 0
+            and not a.attisdropped and c.relname <> 'schema_migrations'
         order by c.relname, a.attnum""",
     "constraints": """
         select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint

@@ -38,9 +38,10 @@ class HousekeepingStore(Protocol):
     async def purge_history(
         self, after: Scope | None, uses_before: datetime, removals_before: datetime
     ) -> tuple[Scope | None, int]:
-        """Forget older uses and removals of some users after one; give whom to go on after, None at the end, and how many.
+        """Forget older uses and removals of some users after one.
 
-        Whoever holds a working set from before what was forgotten reads all of it anew.
+        Give whom to go on after, None at the end, and how many were forgotten. Whoever holds a working set from before
+        what was forgotten reads all of it anew.
         """
         ...
 

@@ -525,19 +525,18 @@ language sql stable security definer set search_path = public, pg_temp as $$
     select organisation_id, user_id from users where search_state = 'indexing' limit maximum
 $$;
 
--- Forgets outcomes that nobody may ask for any more.
+-- Forgets outcomes that nobody may ask for any more. By their places: a join may be planned as reading all outcomes.
 create function purge_idempotency_keys(age interval, maximum integer) returns bigint
-language sql volatile security definer set search_path = public, pg_temp as $$
-    with expired as (
-        select organisation_id, user_id, key from idempotency_keys
-        where created_at < now() - age
-        order by created_at
-        limit maximum
-        for update skip locked
-    ),
-    purged as (
-        delete from idempotency_keys k using expired e
-        where k.organisation_id = e.organisation_id and k.user_id = e.user_id and k.key = e.key
+language sql volatile security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    with purged as (
+        delete from idempotency_keys
+        where ctid = any (array(
+            select ctid from idempotency_keys
+            where created_at < now() - age
+            order by created_at
+            limit maximum
+            for update skip locked
+        ))
         returning 1
     )
     select count(*) from purged
@@ -1172,7 +1171,7 @@ end $$;
 
 -- Forgets up to `maximum` daily sums and as many metrics from before a day, and says how many.
 create function purge_metrics(before date, maximum integer) returns bigint
-language sql volatile security definer set search_path = public, pg_temp as $$
+language sql volatile security definer set search_path = public, pg_temp set enable_seqscan = off as $$
     with sums as (
         delete from daily_outcomes
         where ctid = any (array(select ctid from daily_outcomes where day < before limit maximum for update skip locked))

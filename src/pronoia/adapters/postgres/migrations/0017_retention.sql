@@ -79,9 +79,26 @@ begin
     return next;
 end $$;
 
+-- Forgets outcomes that nobody may ask for any more. By their places: a join may be planned as reading all outcomes.
+create or replace function purge_idempotency_keys(age interval, maximum integer) returns bigint
+language sql volatile security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    with purged as (
+        delete from idempotency_keys
+        where ctid = any (array(
+            select ctid from idempotency_keys
+            where created_at < now() - age
+            order by created_at
+            limit maximum
+            for update skip locked
+        ))
+        returning 1
+    )
+    select count(*) from purged
+$$;
+
 -- Forgets up to `maximum` daily sums and as many metrics from before a day, and says how many.
 create function purge_metrics(before date, maximum integer) returns bigint
-language sql volatile security definer set search_path = public, pg_temp as $$
+language sql volatile security definer set search_path = public, pg_temp set enable_seqscan = off as $$
     with sums as (
         delete from daily_outcomes
         where ctid = any (array(select ctid from daily_outcomes where day < before limit maximum for update skip locked))
