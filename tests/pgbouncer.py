@@ -21,19 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POOL_SIZE = 2
-SETTINGS = """\
-[databases]
-* = host={host} port={port}
-[pgbouncer]
-listen_addr = 127.0.0.1
+SHIPPED = Path(__file__).parents[1] / "deploy" / "pgbouncer.ini"
+OURS = """
 listen_port = {listen_port}
-unix_socket_dir =
-pool_mode = transaction
-default_pool_size = {pool_size}
-max_client_conn = 200
-query_wait_timeout = 30
 auth_type = trust
 auth_file = {folder}/users
+default_pool_size = {pool_size}
+min_pool_size = 0
+reserve_pool_size = 0
+query_wait_timeout = 30
+[databases]
+* = host={host} port={port}
 """
 
 
@@ -53,7 +51,7 @@ class Way:
 
 @contextmanager
 def running_pgbouncer(database_url: str) -> Iterator[Way]:
-    """Put a pooler with POOL_SIZE connections before a server, in transaction mode, and give the way through it.
+    """Put a pooler with the shipped settings, but POOL_SIZE connections, before a server; give the way through it.
 
     It refuses to run as root, and the server lets in only the account that it runs as itself.
     """
@@ -67,11 +65,10 @@ def running_pgbouncer(database_url: str) -> Iterator[Way]:
         make_private_folder(folder, account)
         port = _free_port()
         (folder / "users").write_text(f'"{parts.username}" ""\n')
-        (folder / "pgbouncer.ini").write_text(
-            SETTINGS.format(
-                host=place["host"][0], port=place["port"][0], listen_port=port, folder=folder, pool_size=POOL_SIZE
-            )
+        ours = OURS.format(
+            host=place["host"][0], port=place["port"][0], listen_port=port, folder=folder, pool_size=POOL_SIZE
         )
+        (folder / "pgbouncer.ini").write_text(SHIPPED.read_text() + ours)
         process = subprocess.Popen(  # noqa: S603 - Debian's
             [program, *(("-u", account.name) if account.is_other else ()), f"{folder}/pgbouncer.ini"],
             stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 pytestmark = pytest.mark.anyio
+DOCUMENT = Path(__file__).parents[2] / "docs" / "database.md"
 ROWS = 50_000
 USERS = 25
 EACH = ROWS // USERS
@@ -160,3 +162,15 @@ async def test_every_index_over_many_rows_is_tested(database: Database) -> None:
             "where i.schemaname = 'public' and c.reltuples >= 5000"
         )
     assert {row["indexname"] for row in rows} == {*USES, *NOT_HELD}
+
+
+async def test_every_index_is_explained(database: Database) -> None:
+    async with database._pool.acquire() as connection:
+        rows = await connection.fetch(
+            "select indexrelid::regclass::text as name from pg_index i "
+            "where indrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace) "
+            "and not exists (select from pg_constraint c where c.conindid = i.indexrelid)"
+        )
+    explained = DOCUMENT.read_text("utf-8")
+    assert len(rows) > 20
+    assert [row["name"] for row in rows if f"`{row['name']}`" not in explained] == []
