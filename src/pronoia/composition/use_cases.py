@@ -10,6 +10,7 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.config import zone_of
 from pronoia.services.analysis import Analysis
+from pronoia.services.authentication import Authentication
 from pronoia.services.context import Context
 from pronoia.services.health import Health
 from pronoia.services.insights import Insights
@@ -42,6 +43,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
     relationships = Relationships(
         store=base.store, residents=base.residents, excerpts=parts.excerpts, changes=parts.changes, clock=base.clock
     )
+    keys = Keys(store=PostgresKeyStore(base.database), clock=base.clock)
     return Services(
         memories=_memories(base, parts),
         recall=parts.recall,
@@ -59,7 +61,8 @@ def make_services(base: Foundation, parts: Parts) -> Services:
             meter=base.meter,
         ),
         maintenance=_maintenance(base, parts),
-        keys=Keys(store=PostgresKeyStore(base.database), clock=base.clock),
+        keys=keys,
+        authentication=Authentication(keys=keys, tokens=base.tokens),
         limits=_rate_limits(base),
         health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
         resilience=base.resilience,

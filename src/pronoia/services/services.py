@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pronoia.services.analysis import Analysis
     from pronoia.services.answers import Answers
+    from pronoia.services.authentication import Authentication
     from pronoia.services.caches import Caches
     from pronoia.services.context import Context
     from pronoia.services.health import Health
@@ -38,6 +39,7 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    authentication: Authentication
     limits: RateLimits
     answers: Answers
     caches: Caches

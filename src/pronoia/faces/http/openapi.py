@@ -36,7 +36,7 @@ HEADERS = (
     ("X-Memory-Version", "Answer at least as new as this version of the user's memory."),
     ("Idempotency-Key", "Requests with the same key are the same request, for 24 hours."),
 )
-COMMON_ERRORS = {"401": "No valid key.", "403": "The key lacks the scope.", "404": "Unknown, or another user's.",
+COMMON_ERRORS = {"401": "No valid key or token.", "403": "The scope is lacking.", "404": "Unknown, or another user's.",
                  "409": "The Idempotency-Key was used for another request.",
                  "429": "A limit is reached; `Retry-After` says when to come back."}  # fmt: skip
 EVERY_ERROR = {"400": "The request is wrong; `details` names the field.", "408": "It did not arrive in time.",
