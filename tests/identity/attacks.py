@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 HOUR = 3_600
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 NAMES_OF_KEYS = (
     "../../../../dev/null",
     "/etc/passwd",
@@ -161,7 +162,7 @@ def missing_claims(target: Target) -> Iterator[str]:
         for name in ("iss", "aud", "sub", "iat", "exp"):
             yield key.sign(target.claims(**{name: None}))
             yield key.sign({**target.claims(), name: None})
-        for payload in (b"", b"{}", b"[]", b"null", b"7", b'"x"', b"\xff", b"{", b"[" * 4_000, b'{"iss":' * 700):
+        for payload in (b"", b"{}", b"[]", b"null", b"7", b'"x"', b"\xff", b"{", b"[" * 4_000, b'{"a":' + b"[" * 4_000):
             yield key.sign(payload)
 
 
@@ -177,21 +178,21 @@ def tampered(target: Target) -> Iterator[str]:
             yield f"{token[:index]}{'A' if character != 'A' else 'B'}{token[index + 1 :]}"
 
 
+def spelled_otherwise(target: Target) -> Iterator[str]:
+    """Write the same bytes in other letters: the last one holds bits that nobody reads; some decoders skip others."""
+    for token in target.honest():
+        yield f"{token[:-1]}{ALPHABET[ALPHABET.index(token[-1]) + 1]}"
+        yield from (f"{token}=", f"{token}==", f"{token[:9]}!{token[9:]}", f"{token[:9]}+{token[9:]}")
+        head, body, signature = token.split(".")
+        yield from (f"{head}=.{body}.{signature}", f"{head}.{body}=.{signature}")
+
+
 def truncated(target: Target) -> Iterator[str]:
     for token in target.honest():
         yield from (token[:length] for length in range(1, len(token), 3))
         head, body, signature = token.split(".")
         yield from (f"{head}.{body}", f"{head}.{body}.", f".{body}.{signature}", f"{head}..{signature}", "..")
-        yield from (
-            f"{token}.",
-            f"{token}.{signature}",
-            f"{token}=",
-            f"{token}A",
-            f"{head}.{body}.{signature}{signature}",
-        )
-        yield f"{token}{'A' * 20_000}"
-        yield f"{head}=.{body}.{signature}"
-        yield f"{head}.{body}.{signature[:20]}!{signature[20:]}"
+        yield from (f"{token}.", f"{token}.{signature}", f"{token}A", f"{token}{signature}", f"{token}{'A' * 20_000}")
 
 
 def signatures_without_a_key(target: Target) -> Iterator[str]:
@@ -243,6 +244,7 @@ ATTACKS: Mapping[str, Callable[[Target], Iterator[str]]] = {
         *({"role": role} for role in ("root", "Admin", "", [], ["admin", "root"], {"admin": 1}, 7, True, None, [None]))
     ),
     "payload tampered": tampered,
+    "the same bytes in other letters": spelled_otherwise,
     "truncated and lengthened": truncated,
     "signatures without a key": signatures_without_a_key,
     "another's key": keys_of_others,
