@@ -204,6 +204,27 @@ async def test_a_role_says_what_a_user_may_do(served, role, reads, writes, looks
     assert [answer.status_code for answer in answers] == [reads, writes, looks]
 
 
+async def test_the_role_that_an_organisation_gives_bounds_a_token(served):
+    name = f"user-{uuid4().hex}"
+    member, admin = served.token(sub=name), served.token(role="admin")
+    assert (await served.send("POST", MEMORIES, member, json={"text": "Something."})).status_code == 201
+    given = await served.send("PATCH", f"/api/v1/users/{name}", admin, json={"role": "reader"})
+    assert given.status_code == 200, given.text
+    assert (await served.send("POST", MEMORIES, member, json={"text": "More."})).status_code == 403
+    assert (await served.send("GET", MEMORIES, served.token(sub=name, role="admin"))).status_code == 200
+    assert (await served.send("GET", "/api/v1/keys", served.token(sub=name, role="admin"))).status_code == 403
+
+
+async def test_an_admin_makes_keys_of_their_own_organisation_and_no_better_plan(served):
+    made = await served.send("POST", "/api/v1/keys", served.other_token(role="admin"), json={"user_id": "ada"})
+    assert made.status_code == 201, made.text
+    keys = (await served.send("GET", "/api/v1/keys", served.token(role="admin"))).json()["keys"]
+    assert made.json()["id"] not in {key["id"] for key in keys}
+    better = {"user_id": "ada", "plan": "pro"}
+    answer = await served.send("POST", "/api/v1/keys", served.other_token(role="admin"), json=better)
+    assert answer.status_code == 403
+
+
 async def test_budgets_are_those_of_the_user_and_the_providers_plan(served):
     answers = [
         await served.send("GET", "/api/v1/rate-limit", token) for token in (served.token(), served.other_token())

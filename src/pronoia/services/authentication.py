@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from pronoia.domain.identifiers import Scope
+from pronoia.domain.permissions import bounded
 
 if TYPE_CHECKING:
     from pronoia.domain.principals import Principal
     from pronoia.services.identity.tokens import Tokens
     from pronoia.services.keys import Keys
+    from pronoia.services.users import Users
 
 
 class Authentication:
     """Tells keys and tokens apart by their form: no key has a dot."""
 
-    def __init__(self, *, keys: Keys, tokens: Tokens) -> None:
+    def __init__(self, *, keys: Keys, tokens: Tokens, users: Users) -> None:
         self._keys = keys
         self._tokens = tokens
+        self._users = users
 
     async def authenticate(self, text: str | None) -> Principal:
-        """Give whom a text proves. Raises MissingCredentialError or InvalidCredentialError."""
+        """Give whom a text proves, with what their role in the organisation leaves them.
+
+        Raises MissingCredentialError or InvalidCredentialError.
+        """
         if text is not None and self._tokens.are_like(text):
-            return await self._tokens.authenticate(text)
+            user = await self._tokens.authenticate(text)
+            role = await self._users.role(Scope(user.organisation_id, user.user_id))
+            return replace(user, permissions=bounded(user.permissions, role))
         return await self._keys.authenticate(text)
 
     def knows(self, text: str | None) -> bool:
