@@ -3,7 +3,7 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import bench, doctor, export_memories, keys, migrate, retention, serve, subject
+from pronoia.cli import bench, doctor, export_memories, keys, migrate, organisations, projects, serve, subject, users
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
@@ -44,10 +44,12 @@ def prepare() -> None:
 
 serve.register(app)
 keys.register(app)
+organisations.register(app)
+projects.register(app)
+users.register(app)
 import_memories.register(app)
 export_memories.register(app)
 subject.register(app)
-retention.register(app)
 migrate.register(app)
 doctor.register(app)
 bench.register(app)
