@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
+from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
@@ -44,6 +45,7 @@ TABLES = (
     *("shared_answers", "kept_answers"),
     "rate_limits",
     "forgotten_users",
+    *("audit_log", "audit_heads"),
 )
 
 INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
@@ -88,6 +90,7 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
     await store.forget(Scope(scope.organisation_id, "somebody else"), None)
+    await PostgresAuditStore(database).chain(100)
     return scope
 
 
@@ -191,6 +194,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after"),
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
+        *("chain_audit", "moved_audit_heads"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

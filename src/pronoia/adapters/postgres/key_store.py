@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import key_of
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class PostgresKeyStore:
                 key.revoked_at,
                 key.last_used_at,
             )
+            await record(connection, key.organisation_id, AuditAction.KEY_CREATED, user_id=key.user_id, key_id=key.id)
 
     async def listed(self, organisation_id: UUID) -> list[ApiKey]:
         """Give all keys of an organisation, oldest first, the revoked included."""
@@ -54,6 +57,7 @@ class PostgresKeyStore:
         """Revoke a key; the first time it was revoked stands. Raises NotFoundError."""
         async with self._database.writing(organisation_id) as connection:
             row = await connection.fetchrow(QUERIES["revoke_key"], organisation_id, key_id, at)
-        if row is None:
-            raise NotFoundError("There is no such key.", id=key_id)
+            if row is None:
+                raise NotFoundError("There is no such key.", id=key_id)
+            await record(connection, organisation_id, AuditAction.KEY_REVOKED, user_id=row["user_id"], key_id=key_id)
         return key_of(row)
