@@ -38,6 +38,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_timeout_seconds: Annotated[
         float, Meta(gt=0, le=300, description="Longest wait for a connection or a statement.")
     ] = 10.0
+    audit_folder: Annotated[
+        str,
+        Meta(
+            description="Folder of the audit log's signed checkpoints and their key, best on other storage than the "
+            "database's. Empty takes `audit` in the data folder; with a database URL, none are signed."
+        ),
+    ] = ""
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
     workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1

@@ -68,6 +68,8 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Corou
         parts.ranking_weights.run(),
         parts.ranking_weights.count(),
         parts.caches.run(),
+        parts.audit.run(),
+        parts.chainer.run(),
     ]
     if isinstance(base.limit_store, PostgresLimitStore):
         loops.append(base.limit_store.run())

@@ -18,6 +18,7 @@ from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError,
 from pronoia.faces.http.middleware import Boundary
 from pronoia.faces.http.operation import Surroundings, route
 from pronoia.faces.http.routes import (
+    audit,
     context,
     health,
     insights,
@@ -60,6 +61,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
     *monitoring.OPERATIONS,
+    *audit.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +23,7 @@ from pronoia.services.audit.refusals import Kind, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from uuid import UUID
 
     from pronoia.domain.audit import AuditRow
@@ -86,6 +86,10 @@ class Audit:
         while True:
             await self.flush()
             await asyncio.sleep(FLUSH_SECONDS)
+
+    async def close(self) -> None:
+        """Tell of all refusals."""
+        await self.flush(everything=True)
 
     async def flush(self, *, everything: bool = False) -> None:
         """Tell of the refusals that are due, or of all. While the database is away they wait."""

@@ -44,16 +44,6 @@ class Finding:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a verification looked at and found: at most one finding a chain."""
-
-    rows: int
-    organisations: int
-    checkpoints: int
-    findings: list[Finding]
-
-
 def content_hash(row: AuditRow) -> bytes:
     """Hash what a row says: the JSON array of its content, all of it as text."""
     microseconds = (row.at - EPOCH) // MICROSECOND
