@@ -30,6 +30,10 @@ class AuditChain:
         """Give the end of each chain, as the chainer noted it."""
         return [head_of(row) for row in await self._connection.fetch(QUERIES["read_audit_heads"])]
 
+    async def waiting(self) -> int:
+        """Count the rows that are in no chain yet."""
+        return await self._connection.fetchval(QUERIES["count_audit_waiting"])
+
     async def rows(self) -> AsyncIterator[AuditRow]:
         """Give all chained rows by organisation and number."""
         after = (NO_ORGANISATION, -(1 << 63))

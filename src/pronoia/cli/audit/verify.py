@@ -28,6 +28,8 @@ class Report:
     """What was looked at, and what was found."""
 
     rows: int
+    waiting: int
+    """Rows that are not numbered yet, and so not verified."""
     checkpoints: int
     last_checkpoint: Checkpoint | None
     findings: list[Finding]
@@ -95,7 +97,7 @@ async def _verify(settings: Settings, checkpoints: Path | None, key: Path | None
         running_postgres(settings) as url,
         open_audit_chain(url, timeout_seconds=settings.database_timeout_seconds) as chain,
     ):
-        heads = await chain.heads()
+        heads, waiting = await chain.heads(), await chain.waiting()
         verifier = ChainVerifier(heads, promised(signed))
         with _progress() as progress:
             task = progress.add_task("Verifying", total=sum(head.number for head in heads))
@@ -103,7 +105,8 @@ async def _verify(settings: Settings, checkpoints: Path | None, key: Path | None
                 verifier.take(row)
                 progress.advance(task)
         findings = verifier.finish()
-    return Report(verifier.rows, len(signed), signed[-1] if signed else None, findings, [*map(_named, _bad(lines))])
+    last = signed[-1] if signed else None
+    return Report(verifier.rows, waiting, len(signed), last, findings, [*map(_named, _bad(lines))])
 
 
 def _bad(lines: list[SignedCheckpoint]) -> list[SignedCheckpoint]:
@@ -124,6 +127,7 @@ def _described(report: Report) -> dict[str, object]:
     return {
         "ok": report.is_whole,
         "rows": report.rows,
+        "waiting": report.waiting,
         "checkpoints": report.checkpoints,
         "last_checkpoint": None if report.last_checkpoint is None else report.last_checkpoint.at,
         "findings": report.findings,
@@ -141,4 +145,6 @@ def _print(report: Report) -> None:
         print_note("No checkpoint was at hand: a chain that was rewritten to its end would not be noticed.")
     else:
         print_note(f"{report.checkpoints} checkpoints, the last of {report.last_checkpoint.at:%Y-%m-%d %H:%M:%S} UTC.")
+    if report.waiting:
+        print_note(f"{report.waiting} rows wait to be numbered; a running server does it within a second.")
     typer.echo(f"{report.rows} rows: {'whole' if report.is_whole else 'NOT WHOLE'}")

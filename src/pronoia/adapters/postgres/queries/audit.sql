@@ -51,5 +51,8 @@ where number is not null and (organisation_id, number) > ($1, $2)
 order by organisation_id, number
 limit $3;
 
+-- count_audit_waiting: How many rows are not numbered yet, as the owner of the tables sees them.
+select count(*) from audit_log where number is null;
+
 -- read_audit_heads: The ends of all chains, as the owner of the tables sees them.
 select organisation_id, number, hash from audit_heads order by organisation_id;
