@@ -63,6 +63,13 @@ WRITING: dict[str, tuple[str, Callable[[Ids], dict[str, Any]]]] = {
     "DELETE /api/v1/memories/{memory_id}": ("memory_deleted", lambda _: {}),
     "DELETE /api/v1/memories": ("user_forgotten", lambda _: {}),
     "POST /api/v1/monitoring/test/audit": ("audit_tested", lambda _: {}),
+    "PATCH /api/v1/organisation": ("organisation_renamed", lambda _: {"name": CANARY}),
+    "POST /api/v1/projects": ("project_created", lambda _: {"project_id": "notes"}),
+    "PATCH /api/v1/projects/{project_id}": ("project_changed", lambda _: {"archived": True}),
+    "PATCH /api/v1/users/{user_id}": ("role_changed", lambda _: {"role": "admin"}),
+    "POST /api/v1/keys": ("key_created", lambda _: {"user_id": "bea"}),
+    "POST /api/v1/keys/{key_id}/rotate": ("key_rotated", lambda _: {}),
+    "DELETE /api/v1/keys/{key_id}": ("key_revoked", lambda _: {}),
 }
 """In an order in which each finds what it needs: what is written down, and the body."""
 
@@ -73,7 +80,8 @@ def test_every_route_that_may_write_is_known_here():
 
 
 async def test_every_write_over_http_leaves_one_row_that_says_who_did_what_to_which(audited: Audited):
-    ids = {"memory_id": await _remember(audited), "other": await _remember(audited), "action_id": ""}
+    ids = {"memory_id": await _remember(audited), "other": await _remember(audited)}
+    ids |= {"user_id": "ada", "project_id": "notes"}
     for route, (action, body) in WRITING.items():
         before = len(await audited.rows())
         method, _, template = route.partition(" ")
@@ -152,5 +160,7 @@ def _made(route: str, answer: Any) -> Ids:
             return {"relationship_id": answer["id"]}
         case "POST /api/v1/learning/maintenance/apply":
             return {"action_id": answer["actions"][0]["id"]}
+        case "POST /api/v1/keys":
+            return {"key_id": answer["id"]}
         case _:
             return {}

@@ -14,10 +14,13 @@ from pronoia.adapters.postgres.contribution_store import PostgresContributionSto
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
+from pronoia.adapters.postgres.organisation_store import PostgresProjectStore, PostgresUserStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
+from pronoia.domain.organisations import Project
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
+from pronoia.domain.roles import Role
 from pronoia.ports.cache_tier import CacheEntry
 from pronoia.ports.insight_store import DailyOutcome, DailyValue, OutcomeKind
 from pronoia.ports.learning_stores import RankingExample, RankingState
@@ -45,6 +48,7 @@ TABLES = (
     *("shared_answers", "kept_answers"),
     "rate_limits",
     "forgotten_users",
+    *("projects", "user_roles"),
     *("audit_log", "audit_heads"),
 )
 
@@ -90,6 +94,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
     await store.forget(Scope(scope.organisation_id, "somebody else"), None)
+    await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
+    await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
     await PostgresAuditStore(database).chain(100)
     return scope
 
@@ -194,6 +200,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after"),
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
+        *("record_key_uses", "list_organisations"),
         *("chain_audit", "moved_audit_heads"),
     }
     for row in rows:

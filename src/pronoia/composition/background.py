@@ -57,6 +57,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         ProcessWatch(base.meter).run,
         gauges.run,
         parts.uses.run,
+        parts.key_uses.run,
         parts.changes.announce,
         parts.changes.listen,
         background.run,

@@ -16,6 +16,7 @@ from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore
+from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.composition.outside import make_change_feed, make_farther_tiers, make_receivers
@@ -27,6 +28,7 @@ from pronoia.services.audit.audit import Audit
 from pronoia.services.audit.chainer import Chainer
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
+from pronoia.services.key_uses import KeyUses
 from pronoia.services.monitoring.loops import Loops
 from pronoia.services.monitoring.monitoring import Monitoring
 from pronoia.services.monitoring.parts import parts as parts_of_server
@@ -49,6 +51,8 @@ class Parts:
     changes: Changes
     excerpts: Excerpts
     insight_store: PostgresInsightStore
+    key_store: PostgresKeyStore
+    key_uses: KeyUses
     outcomes: Outcomes
     learning: PredictionLearning
     uses: Uses
@@ -88,12 +92,15 @@ def make_parts(base: Foundation) -> Parts:
         listeners=(outcomes, learning),
     )
     ranking_weights = _ranking_weights(base)
+    key_store = PostgresKeyStore(base.database)
     loops = Loops(clock=base.clock, meter=base.meter)
     return Parts(
         caches=caches,
         changes=changes,
         excerpts=Excerpts(base.store, space=base.embedder.space, dimensions=base.embedder.dimensions),
         insight_store=insight_store,
+        key_store=key_store,
+        key_uses=KeyUses(store=key_store, clock=base.clock),
         outcomes=outcomes,
         learning=learning,
         uses=uses,

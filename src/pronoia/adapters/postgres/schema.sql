@@ -6,7 +6,8 @@
 
 create table organisations (
     organisation_id uuid primary key,
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    name text not null default ''
 );
 
 create table api_keys (
@@ -19,6 +20,10 @@ create table api_keys (
     created_at timestamptz not null,
     revoked_at timestamptz,
     last_used_at timestamptz,
+    expires_at timestamptz,
+    -- The secret that a rotation replaced, and until when it works beside the new one.
+    previous_secret_hash bytea,
+    previous_valid_until timestamptz,
     primary key (organisation_id, id)
 );
 -- A key arrives before its organisation is known.
@@ -59,6 +64,23 @@ return sha256(convert_to(organisation_id::text || user_id, 'UTF8'));
 create function forgotten_name(organisation_id uuid, user_id text) returns text
 language sql immutable parallel safe
 return 'forgotten:' || encode(user_digest(organisation_id, user_id), 'hex');
+
+create table projects (
+    organisation_id uuid not null references organisations,
+    project_id text not null,
+    retention_days integer check (retention_days > 0),
+    created_at timestamptz not null,
+    archived_at timestamptz,
+    primary key (organisation_id, project_id)
+);
+
+-- By digest, because a role outlives its user: whoever was forgotten and comes back may do no more than before.
+create table user_roles (
+    organisation_id uuid not null references organisations,
+    digest bytea not null,
+    role text not null check (role in ('admin', 'member', 'reader')),
+    primary key (organisation_id, digest)
+);
 
 -- Whose row it is, in 32 bits.
 create function owner_digest(organisation_id uuid, user_id text) returns bigint
@@ -236,7 +258,8 @@ declare
 begin
     foreach name in array array[
         'organisations', 'api_keys', 'users', 'memories', 'memory_usage', 'accesses', 'feedback', 'relationships',
-        'removals', 'memory_revisions', 'idempotency_keys', 'work'
+        'removals', 'memory_revisions', 'idempotency_keys', 'work',
+        'projects', 'user_roles'
     ] loop
         execute format('alter table %I enable row level security', name);
         execute format('alter table %I force row level security', name);
@@ -513,10 +536,41 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     from leased group by 1, 2 order by 1, 2
 $$;
 
--- The key that a request names before anyone knows its organisation.
-create function find_key(wanted text) returns setof api_keys
+-- The key that a request names before anyone knows its organisation, and the role of the user it is bound to.
+create function find_key(wanted text) returns table (key api_keys, user_role text)
 language sql stable security definer set search_path = public, pg_temp as $$
-    select * from api_keys where id = wanted order by created_at limit 1
+    select k, r.role
+    from api_keys k
+    left join user_roles r
+        on r.organisation_id = k.organisation_id and r.digest = user_digest(k.organisation_id, k.user_id)
+    where k.id = wanted
+    order by k.created_at
+    limit 1
+$$;
+
+-- Notes when keys of any tenants were used last, each no more than once a minute.
+create function record_key_uses(organisations uuid[], ids text[], moments timestamptz[]) returns void
+language sql volatile security definer set search_path = public, pg_temp as $$
+    with uses as (
+        select * from unnest(organisations, ids, moments) as u (organisation_id, id, at)
+    ),
+    -- In one order: two processes would otherwise each wait for the other.
+    due as (
+        select k.organisation_id, k.id, u.at
+        from api_keys k join uses u on u.organisation_id = k.organisation_id and u.id = k.id
+        where k.last_used_at is null or k.last_used_at <= u.at - interval '1 minute'
+        order by k.organisation_id, k.id
+        for update of k
+    )
+    update api_keys k set last_used_at = d.at
+    from due d
+    where k.organisation_id = d.organisation_id and k.id = d.id
+$$;
+
+-- Every organisation, for the operator's command line.
+create function list_organisations() returns setof organisations
+language sql stable security definer set search_path = public, pg_temp as $$
+    select * from organisations order by created_at, organisation_id
 $$;
 
 -- Users whose rows are still being put into the shared indexes.
@@ -544,10 +598,12 @@ language sql volatile security definer set search_path = public, pg_temp as $$
 $$;
 
 revoke execute on function
-    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys
+    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys,
+    record_key_uses, list_organisations
     from public;
 grant execute on function
-    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys
+    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys,
+    record_key_uses, list_organisations
     to pronoia_app;
 
 -- The ids of up to `maximum` memories near the vector and up to `maximum` that share words, for the largest users.
