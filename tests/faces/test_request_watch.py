@@ -33,7 +33,7 @@ class Broken:
 
 
 SERVICES = SimpleNamespace(
-    keys=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS, audit=UNTOLD
+    authentication=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS, audit=UNTOLD
 )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -132,6 +133,20 @@ async def test_tables_of_no_tenant_have_no_column_that_could_name_one(connection
     assert names.isdisjoint({"organisation_id", "user_id", "memory_id", "text"})
 
 
+async def test_materialised_views_hold_nothing_of_a_tenant_because_no_policy_holds_for_them(
+    connection: asyncpg.Connection,
+) -> None:
+    rows = await connection.fetch(
+        "select c.relname, array_agg(a.attname::text) as names, pg_get_viewdef(c.oid) as definition "
+        "from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 "
+        "where c.relkind in ('v', 'm') and c.relnamespace = 'public'::regnamespace group by c.oid, c.relname"
+    )
+    assert [row["relname"] for row in rows] == ["hourly_levels"]
+    for row in rows:
+        assert set(row["names"]).isdisjoint({"organisation_id", "user_id", "memory_id", "text"})
+        assert not [table for table in TABLES if re.search(rf"\b{table}\b", row["definition"])]
+
+
 async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connection) -> None:
     rows = await connection.fetch(
         "select conrelid::regclass::text as name, contype::text as kind, "
@@ -201,6 +216,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
         *("record_key_uses", "list_organisations"),
+        *("purge_history", "purge_metrics", "refresh_hourly_levels"),
         *("chain_audit", "moved_audit_heads"),
     }
     for row in rows:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pronoia.services.analysis import Analysis
     from pronoia.services.answers import Answers
     from pronoia.services.audit.audit import Audit
+    from pronoia.services.authentication import Authentication
     from pronoia.services.caches import Caches
     from pronoia.services.context import Context
     from pronoia.services.delegated_keys import DelegatedKeys
@@ -47,6 +48,7 @@ class Services:
     organisations: Organisations
     projects: Projects
     users: Users
+    authentication: Authentication
     limits: RateLimits
     answers: Answers
     caches: Caches

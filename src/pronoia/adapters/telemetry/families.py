@@ -168,6 +168,7 @@ DATABASE = (
     Family("db_connections_active", Kind.GAUGE, "Connections in use."),
     Family("db_connections_open", Kind.GAUGE, "Connections open, in use or not."),
     Family("db_connections_limit", Kind.GAUGE, "Connections that the running workers may open."),
+    Family("db_foreign_settings_total", Kind.COUNTER, "Tenants found that others had left in a pooler's sessions."),
     Family("db_connection_wait_seconds", Kind.HISTOGRAM, "Wait for a free connection."),
 )
 
@@ -235,6 +236,11 @@ RESILIENCE = (
     Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
 )
 
+IDENTITY = (
+    Family("identity_tokens_total", Kind.COUNTER, "Tokens accepted, or refused and why.", ("outcome",)),
+    Family("identity_key_fetches_total", Kind.COUNTER, "Times a provider was asked for its keys.", ("outcome",)),
+)
+
 FAMILIES: tuple[Family, ...] = (
     *HTTP,
     *CACHES,
@@ -246,6 +252,7 @@ FAMILIES: tuple[Family, ...] = (
     *EMBEDDING,
     *DATABASE,
     *RESILIENCE,
+    *IDENTITY,
     *MONITORING,
     *AUDIT,
     *PROCESS,

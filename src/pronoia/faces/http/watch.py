@@ -13,7 +13,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-    from pronoia.domain.records import ApiKey
+    from pronoia.domain.principals import Principal
     from pronoia.ports.telemetry import Meter, Telemetry
     from pronoia.services.rate_limiter import Usage
 
@@ -40,7 +40,7 @@ class Exchange:
     method: str
     route: str = UNROUTED
     """The template of the route, never the path: paths have no bound, and may hold what is nobody's business."""
-    key: ApiKey | None = None
+    principal: Principal | None = None
     """Whose request it is, once that is proved."""
     user_id: str | None = None
     usage: Usage | None = None

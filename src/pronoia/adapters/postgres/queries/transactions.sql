@@ -1,10 +1,17 @@
 -- enter_tenant: Step down to the role without rights, into one organisation, until the transaction ends.
 select set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, true);
 
+-- enter_pooled_tenant: The same on a connection that others use too: with settings $2 of values $3, and letting the
+-- session go without a tenant. The first column is the tenant that somebody had left in it.
+select
+    nullif(current_setting('app.tenant', true), '') as planted,
+    set_config('app.tenant', '', false), set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, true),
+    (select count(set_config(name, value, true)) from unnest($2::text[], $3::text[]) as given (name, value)) as settings;
+
 -- begin_write: The same for a write, which also takes the user's lock and next version, and is told to the audit log
 -- unless it happened before.
 select version, request_hash, outcome,
-    case when outcome is null then record_audit($1, $2, $5, 'succeeded', $6, $7, $8, $9::jsonb) end as recorded
+    case when outcome is null then record_audit($1, $2, $5, 'succeeded', $6, $7, $8, $9, $10::jsonb) end as recorded
 from begin_write($1, $2, $3, $4);
 
 -- remember_outcome: Keep the answer for whoever asks again with the same key; not with a name that was just forgotten.

@@ -37,7 +37,7 @@ SEVERITIES: dict[AuditOutcome, Severity] = {AuditOutcome.SUCCEEDED: "info", Audi
 async def logs(call: Call[AuditQuery, Nothing]) -> Answer:
     query = call.query
     page = await call.services.audit.page(
-        call.key.organisation_id, _filters(query), before=query.cursor, offset=query.offset, limit=query.limit
+        call.principal.organisation_id, _filters(query), before=query.cursor, offset=query.offset, limit=query.limit
     )
     return Answer(
         AuditLogAnswer(total=page.total, logs=[_present(row) for row in page.rows], next_cursor=page.next_before)
@@ -46,7 +46,7 @@ async def logs(call: Call[AuditQuery, Nothing]) -> Answer:
 
 async def stats(call: Call[AuditStatsQuery, Nothing]) -> Answer:
     period = timedelta(seconds=PERIODS[call.query.period])
-    found = await call.services.audit.statistics(call.key.organisation_id, period)
+    found = await call.services.audit.statistics(call.principal.organisation_id, period)
     return Answer(
         AuditStatsAnswer(
             period=call.query.period,
@@ -61,7 +61,7 @@ async def stats(call: Call[AuditStatsQuery, Nothing]) -> Answer:
 
 
 async def test(call: Call[Nothing, Nothing]) -> Answer:
-    await call.services.audit.record(call.key.organisation_id, AuditAction.AUDIT_TESTED)
+    await call.services.audit.record(call.principal.organisation_id, AuditAction.AUDIT_TESTED)
     return Answer(AuditTestAnswer(success=True, message="A row of type audit_tested was added."))
 
 
