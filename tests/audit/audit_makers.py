@@ -20,7 +20,7 @@ ONE, OTHER = UUID(int=1), UUID(int=2)
 
 def row(organisation_id: UUID = ONE, number: int = 0) -> NewAuditRow:
     """Make a row with a value in every column, some of which JSON has to escape."""
-    actor = Actor('key:"\\ä€😀\x01\x7f\n', f"POST /{number}", "0198c0de-0000-7000-8000-000000000000")
+    actor = Actor('key:"\\ä€😀\x01\x7f\n', None, f"POST /{number}", "0198c0de-0000-7000-8000-000000000000")
     details = {"number": number, "text": 'a "quoted" ü \\ \t', "none": None, "share": 0.1}
     return NewAuditRow(organisation_id, "memory_created", AuditOutcome.SUCCEEDED, actor, details)
 

@@ -7,12 +7,38 @@ import pytest
 from audit_makers import chain_all
 
 from pronoia.adapters.postgres.audit_chain import open_audit_chain
+from pronoia.domain.audit import AuditAction, acting
+from pronoia.domain.identifiers import Scope
+from pronoia.domain.principals import ProvidedUser
+from pronoia.domain.records import Plan
+from pronoia.faces.http.auditing import actor_of
+from pronoia.faces.http.watch import Exchange
 from pronoia.services.audit.verification import ChainVerifier
 
 if TYPE_CHECKING:
     from conftest import Audited
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_the_user_of_a_token_acts_by_a_pseudonym_that_goes_with_the_user(audited: Audited):
+    exchange = Exchange(request_id="Grace asks", method="POST", route="/api/v1/keys")
+    exchange.principal = ProvidedUser(
+        "corporate/Grace-canary-91", audited.organisation_id, "Grace-canary-91", frozenset(), Plan.FREE
+    )
+    with acting(actor_of(exchange)):
+        await audited.services.audit.record(audited.organisation_id, AuditAction.AUDIT_TESTED)
+        await audited.services.audit.record(
+            audited.organisation_id, AuditAction.AUDIT_TESTED, user_id="Grace-canary-91"
+        )
+    first, second = await audited.rows(actions=["audit_tested"])
+    assert first.actor == second.actor == f"token:corporate:{second.subject}"
+    assert (first.route, first.request_id, first.subject) == ("POST /api/v1/keys", None, None)
+    await audited.services.memories.forget(Scope(audited.organisation_id, "Grace-canary-91"))
+    with acting(actor_of(exchange)):
+        await audited.services.audit.record(audited.organisation_id, AuditAction.AUDIT_TESTED)
+    assert (await audited.rows(actions=["audit_tested"]))[-1].actor != first.actor
+    assert "canary" not in str(await audited.rows())
 
 
 async def test_the_chain_of_an_erased_user_is_whole_and_leads_to_nobody(audited: Audited, database_url: str):

@@ -76,9 +76,11 @@ class AuditOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. `name` is `key:` and the id of a key, or one of those below; never a person's name."""
+    """Who acts. `name` is `key:` and the id of a key, `token:` and an identity provider, or one of those below."""
 
     name: str
+    user_id: str | None = None
+    """Of a token. It is told as the user's pseudonym, after the name and a colon; never as it is."""
     route: str | None = None
     """Method and template of the route."""
     request_id: str | None = None
@@ -89,8 +91,8 @@ SYSTEM = Actor("system")
 """The server by itself."""
 COMMAND = Actor("command")
 """Whoever operates the command line."""
-ANONYMOUS = Actor("anonymous")
-"""Somebody who proved nothing."""
+ANONYMOUS = "anonymous"
+"""The name of somebody who proved nothing."""
 
 _actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 

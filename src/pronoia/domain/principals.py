@@ -44,8 +44,3 @@ class ProvidedUser:
     user_id: str
     permissions: frozenset[Permission]
     plan: Plan
-
-    @property
-    def provider(self) -> str:
-        """Give the name of the provider."""
-        return self.id.partition("/")[0]

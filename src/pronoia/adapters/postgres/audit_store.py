@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.postgres.driver import Connection, Row
     from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.audit import Actor
     from pronoia.ports.audit import AuditFilters
 
 LEASE = "audit"
@@ -35,10 +36,9 @@ async def record(
     )
 
 
-def actor_columns() -> tuple[str, str | None, str | None]:
+def actor_columns() -> tuple[str | None, ...]:
     """Give who acts, as statements take it that write and record at once."""
-    actor = current_actor()
-    return actor.name, actor.route, actor.request_id
+    return _columns(current_actor())
 
 
 def details_text(details: Mapping[str, object]) -> str:
@@ -108,11 +108,13 @@ async def _record(connection: Connection, row: NewAuditRow) -> None:
         row.user_id,
         row.action,
         row.outcome,
-        row.actor.name,
-        row.actor.route,
-        row.actor.request_id,
+        *_columns(row.actor),
         details_text(row.details),
     )
+
+
+def _columns(actor: Actor) -> tuple[str | None, ...]:
+    return actor.name, actor.user_id, actor.route, actor.request_id
 
 
 def _conditions(filters: AuditFilters) -> tuple[object, ...]:

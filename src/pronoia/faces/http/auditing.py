@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,7 +20,6 @@ from pronoia.domain.principals import ProvidedUser
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pronoia.domain.principals import Principal
     from pronoia.faces.http.watch import Exchange
     from pronoia.services.audit.audit import Audit
 
@@ -35,17 +35,15 @@ REFUSALS: Mapping[str | None, AuditAction] = {
 
 
 def actor_of(exchange: Exchange) -> Actor:
-    """Say who acts, once that is known."""
-    if exchange.principal is None:
-        return ANONYMOUS
-    return Actor(_name(exchange.principal), _route(exchange), _own_form(exchange.request_id))
-
-
-def _name(principal: Principal) -> str:
-    """Name the key, or the provider that vouches for a user: the user's own name may not be kept."""
-    if isinstance(principal, ProvidedUser):
-        return f"provider:{principal.provider}"
-    return f"key:{principal.id}"
+    """Say who acts, as far as it is proved."""
+    route, request_id = f"{exchange.method} {exchange.route}", _own_form(exchange.request_id)
+    match exchange.principal:
+        case None:
+            return Actor(ANONYMOUS, route=route, request_id=request_id)
+        case ProvidedUser(id=id_, user_id=user_id):
+            return Actor(f"token:{id_.partition('/')[0]}", user_id, route, request_id)
+        case principal:
+            return Actor(f"key:{principal.id}", route=route, request_id=request_id)
 
 
 def note_refusal(exchange: Exchange, audit: Audit) -> None:
@@ -53,12 +51,8 @@ def note_refusal(exchange: Exchange, audit: Audit) -> None:
     action = REFUSALS.get(exchange.error_code)
     if action is not None:
         organisation_id = None if exchange.principal is None else exchange.principal.organisation_id
-        actor, code = actor_of(exchange).name, exchange.error_code or ""
-        audit.refused(organisation_id, action, actor=actor, route=_route(exchange), code=code)
-
-
-def _route(exchange: Exchange) -> str:
-    return f"{exchange.method} {exchange.route}"
+        actor = replace(actor_of(exchange), request_id=None)
+        audit.refused(organisation_id, action, actor=actor, code=exchange.error_code or "")
 
 
 def _own_form(request_id: str) -> str | None:

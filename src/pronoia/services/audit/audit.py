@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
-    from pronoia.domain.audit import AuditRow
+    from pronoia.domain.audit import Actor, AuditRow
     from pronoia.ports.audit import AuditFilters, AuditStore
     from pronoia.ports.clock import Clock
 
@@ -77,9 +77,12 @@ class Audit:
         )
         await self._store.record([row])
 
-    def refused(self, organisation_id: UUID | None, action: AuditAction, *, actor: str, route: str, code: str) -> None:
-        """Count a refused request, to be told within a second, or with others like it at the end of the minute."""
-        self._refusals.add(Kind(organisation_id or NO_ORGANISATION, action, actor, route, code))
+    def refused(self, organisation_id: UUID | None, action: AuditAction, *, actor: Actor, code: str) -> None:
+        """Count a refused request, to be told within a second, or with others like it at the end of the minute.
+
+        The actor has a route and no request id, or no two refusals would be alike.
+        """
+        self._refusals.add(Kind(organisation_id or NO_ORGANISATION, action, actor, code))
 
     async def run(self) -> None:
         """Tell of refusals until cancelled."""

@@ -18,7 +18,7 @@ WINDOW_SECONDS = 60.0
 MAXIMUM_KINDS = 50
 """Kinds that are told apart in a minute, of one organisation; more are counted together."""
 MAXIMUM_ORGANISATIONS = 1_000
-SEVERAL = "several"
+SEVERAL = Actor("several")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,7 @@ class Kind:
 
     organisation_id: UUID
     action: AuditAction
-    actor: str
-    route: str | None
+    actor: Actor
     code: str
 
 
@@ -84,12 +83,11 @@ class Refusals:
             organisation = NO_ORGANISATION
         seen = self._seen.setdefault(organisation, set())
         if organisation != kind.organisation_id or (kind not in seen and len(seen) >= MAXIMUM_KINDS):
-            kind = Kind(organisation, kind.action, SEVERAL, None, kind.code)
+            kind = Kind(organisation, kind.action, SEVERAL, kind.code)
         seen.add(kind)
         return kind
 
 
 def _row(kind: Kind, count: _Count) -> NewAuditRow:
     details = {"code": kind.code, "times": count.times, "first_at": count.first_at, "last_at": count.last_at}
-    actor = Actor(kind.actor, kind.route)
-    return NewAuditRow(kind.organisation_id, kind.action, AuditOutcome.REFUSED, actor, details)
+    return NewAuditRow(kind.organisation_id, kind.action, AuditOutcome.REFUSED, kind.actor, details)

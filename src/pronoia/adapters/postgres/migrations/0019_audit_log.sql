@@ -67,14 +67,29 @@ end $$;
 -- Neither when, nor where in the chain: those are not for the writer to say.
 grant insert (organisation_id, action, outcome, actor, subject, route, request_id, details) on audit_log to pronoia_app;
 
--- Adds a row, in the transaction that it is called in, and gives where it waits. `person` may be nobody.
+-- Adds a row, in the transaction that it is called in, and gives where it waits. `person` is whom it is about
+-- and may be nobody; `acting_person` is the user who acts by no key. Both are told by their pseudonyms, and who does
+-- something is given one even if nothing is stored of them yet; whoever was forgotten counts on from there.
 create function record_audit(
-    tenant uuid, person text, action text, outcome text, actor text, route text, request_id text, details jsonb
+    tenant uuid, person text, action text, outcome text, actor text, acting_person text, route text, request_id text,
+    details jsonb
 ) returns bigint
 language plpgsql security invoker as $$
 declare
     waits_at bigint;
 begin
+    if acting_person is not null then
+        if outcome = 'succeeded' then
+            insert into users (organisation_id, user_id, memory_version, complete_from, activity)
+            select tenant, acting_person, coalesce(max(f.memory_version), 0), coalesce(max(f.memory_version), 0),
+                coalesce(max(f.activity), 0)
+            from forgotten_users f
+            where f.organisation_id = tenant and f.digest = user_digest(tenant, acting_person)
+            on conflict do nothing;
+        end if;
+        actor := actor || coalesce(':' || (
+            select u.pseudonym from users u where u.organisation_id = tenant and u.user_id = acting_person), '');
+    end if;
     insert into audit_log as l (organisation_id, action, outcome, actor, subject, route, request_id, details)
     values (tenant, action, outcome, actor,
         (select u.pseudonym from users u where u.organisation_id = tenant and u.user_id = person),

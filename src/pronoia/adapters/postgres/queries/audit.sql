@@ -1,5 +1,5 @@
 -- record_audit: Add a row to the audit log.
-select record_audit($1, $2, $3, $4, $5, $6, $7, $8::jsonb);
+select record_audit($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb);
 
 -- audit_is_there: Whether this database has the audit log yet.
 select to_regclass('audit_log') is not null;

@@ -11,7 +11,7 @@ select
 -- begin_write: The same for a write, which also takes the user's lock and next version, and is told to the audit log
 -- unless it happened before.
 select version, request_hash, outcome,
-    case when outcome is null then record_audit($1, $2, $5, 'succeeded', $6, $7, $8, $9::jsonb) end as recorded
+    case when outcome is null then record_audit($1, $2, $5, 'succeeded', $6, $7, $8, $9, $10::jsonb) end as recorded
 from begin_write($1, $2, $3, $4);
 
 -- remember_outcome: Keep the answer for whoever asks again with the same key; not with a name that was just forgotten.
