@@ -186,6 +186,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
     )
     assert {row["proname"] for row in rows} == {
         *("record_accesses", "claim_work", "find_key", "users_to_index", "purge_idempotency_keys"),
+        "purge_removals",
         *("search_candidates", "earlier_memories", "changed_after", "add_contributions"),
         *("record_outcomes", "claim_job"),
         *("search_candidates", "earlier_memories", "changed_after"),

@@ -15,6 +15,10 @@ class HousekeepingStore(Protocol):
         """Forget some outcomes older than a day, and say how many; 0 if there are none."""
         ...
 
+    async def purge_removals(self) -> int:
+        """Forget some ids of what was deleted a month ago, and say how many; 0 if there are none."""
+        ...
+
     async def users_to_index(self) -> list[Scope]:
         """Give users who outgrew the working sets and are not wholly in the shared indexes yet."""
         ...

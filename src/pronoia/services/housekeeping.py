@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class Housekeeping:
-    """Forgets old outcomes of writes, and brings users who outgrew the working sets into the shared indexes.
+    """Forgets old outcomes of writes and ids of what was deleted, and brings users who outgrew the working sets into the shared indexes.
 
     Many processes may run it: each piece locks what it works on.
     """
@@ -40,6 +40,8 @@ class Housekeeping:
     async def run_once(self) -> None:
         """Do all that there is to do."""
         while await self._store.purge_idempotency_keys():
+            pass
+        while await self._store.purge_removals():
             pass
         users = await self._store.users_to_index()
         if users:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pronoia.adapters.postgres.transactions import Database
 
 IDEMPOTENCY_SECONDS = 24 * 3600.0
+REMOVAL_SECONDS = 30 * 24 * 3600.0
 PURGE_BATCH = 10_000
 INDEX_BATCH = 200
 """Memories put into the shared indexes at once: the user's writes wait for them, some tenths of a second."""
@@ -30,6 +31,11 @@ class PostgresHousekeeping:
         """Forget up to PURGE_BATCH outcomes older than a day, and say how many."""
         async with self._database.writing(None) as connection:
             return await connection.fetchval(QUERIES["purge_idempotency_keys"], IDEMPOTENCY_SECONDS, PURGE_BATCH)
+
+    async def purge_removals(self) -> int:
+        """Forget up to PURGE_BATCH ids of what was deleted more than REMOVAL_SECONDS ago, and say how many."""
+        async with self._database.writing(None) as connection:
+            return await connection.fetchval(QUERIES["purge_removals"], REMOVAL_SECONDS, PURGE_BATCH)
 
     async def users_to_index(self) -> list[Scope]:
         """Give users who outgrew the working sets and are not wholly in the shared indexes yet."""

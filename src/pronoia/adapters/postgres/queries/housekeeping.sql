@@ -1,6 +1,9 @@
 -- purge_idempotency_keys: Forget outcomes older than some seconds, up to a number.
 select purge_idempotency_keys(make_interval(secs => $1), $2);
 
+-- purge_removals: Forget what was deleted more than some seconds ago, up to a number.
+select purge_removals(make_interval(secs => $1), $2);
+
 -- users_to_index: Users whose rows are still being put into the shared indexes.
 select organisation_id, user_id from users_to_index($1);
 
