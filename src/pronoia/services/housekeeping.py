@@ -18,9 +18,9 @@ log = structlog.get_logger(__name__)
 
 
 class Housekeeping:
-    """Forgets old outcomes of writes and ids of what was deleted, and brings users who outgrew the working sets into the shared indexes.
+    """Forgets old outcomes of writes and ids of what was deleted, and puts large users into the shared indexes.
 
-    Many processes may run it: each piece locks what it works on.
+    Large are those who outgrew the working sets. Many processes may run it: each piece locks what it works on.
     """
 
     def __init__(self, *, store: HousekeepingStore, dimensions: int) -> None:
