@@ -102,6 +102,7 @@ class PredictionLearning:
         self._later: Counter[Scope] = Counter()
         """How often each user is in `_waiting`."""
         self._arrived = asyncio.Event()
+        self._learning = asyncio.Lock()
 
     def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None:  # noqa: ARG002 - who listens to uses
         """Remember to learn from a use, soon and off the request's way."""
@@ -119,12 +120,14 @@ class PredictionLearning:
 
     async def learn(self) -> None:
         """Learn from all uses until now, of all users in the order in which they came."""
-        for _ in range(len(self._waiting)):
-            scope = self._waiting.popleft()
-            self._later[scope] -= 1
-            await self._learn_from(scope)
-            if not self._later[scope]:
-                del self._later[scope]
+        # Two at once would take each other's uses, and the order would be lost.
+        async with self._learning:
+            for _ in range(len(self._waiting)):
+                scope = self._waiting.popleft()
+                self._later[scope] -= 1
+                await self._learn_from(scope)
+                if not self._later[scope]:
+                    del self._later[scope]
 
     async def run(self) -> None:
         """Learn and save until cancelled."""
