@@ -85,11 +85,19 @@ class LinkTable:
         if code >= 0 and not (self._alive & (self._explanations.codes == code)).any():
             self._explanations.blank(int(code))
 
-    def outgoing(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._from.rows(memory_id) if self._alive[row]]
+    def outgoing(self, memory_id: UUID, least: float) -> list[Relationship]:
+        """Render those from a memory that are at least so strong."""
+        return self._rendered(self._from.rows(memory_id), least)
 
-    def incoming(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._to.rows(memory_id) if self._alive[row]]
+    def incoming(self, memory_id: UUID, least: float) -> list[Relationship]:
+        """Render those to a memory that are at least so strong."""
+        return self._rendered(self._to.rows(memory_id), least)
+
+    def others(self, memory_id: UUID) -> tuple[list[bytes], list[float]]:
+        """Give the keys of the memories that one is related to, and how strongly."""
+        outgoing, incoming = self._living(self._from.rows(memory_id)), self._living(self._to.rows(memory_id))
+        keys = self._to.keys(outgoing) + self._from.keys(incoming)
+        return keys, self._strengths[np.concatenate((outgoing, incoming))].tolist()
 
     def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
         """Give the type and strength of each."""
@@ -98,6 +106,14 @@ class LinkTable:
         codes: list[int] = self._types.codes[rows].tolist()
         strengths: list[float] = self._strengths[rows].tolist()
         return ((kinds[code], strength) for code, strength in zip(codes, strengths, strict=True))
+
+    def _living(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        return rows[self._alive[rows]]
+
+    def _rendered(self, rows: NDArray[np.intp], least: float) -> list[Relationship]:
+        if not len(rows):
+            return []
+        return [self.relationship(row) for row in rows[self._alive[rows] & (self._strengths[rows] >= least)].tolist()]
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -117,14 +133,19 @@ class _Ends:
 
     def __init__(self, memory_ids: bytes) -> None:
         self._memory_ids = memory_ids
-        halves = np.frombuffer(memory_ids, dtype=">u8")[1::2].astype(np.uint64)
+        parts = np.frombuffer(memory_ids, dtype=">u8")
+        self._firsts = parts[::2]
+        halves = parts[1::2].astype(np.uint64)
         self._order: NDArray[np.intp] = np.argsort(halves, kind="stable")
         self._halves = halves[self._order]
 
-    def rows(self, memory_id: UUID) -> list[int]:
+    def rows(self, memory_id: UUID) -> NDArray[np.intp]:
         half = np.uint64(memory_id.int & (1 << 64) - 1)
-        first, last = np.searchsorted(self._halves, half, "left"), np.searchsorted(self._halves, half, "right")
-        return [row for row in self._order[first:last].tolist() if self.memory_id(row) == memory_id]
+        first = int(self._halves.searchsorted(half, "left"))
+        rows = self._order[first : first + int(self._halves[first:].searchsorted(half, "right"))]
+        if not len(rows):
+            return rows
+        return rows[self._firsts[rows] == np.uint64(memory_id.int >> 64)]
 
     def keys(self, rows: NDArray[np.intp]) -> list[bytes]:
         return split(np.frombuffer(self._memory_ids, dtype=f"V{ID_BYTES}")[rows].tobytes())

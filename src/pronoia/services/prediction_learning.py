@@ -168,7 +168,7 @@ class PredictionLearning:
             shared.refresh(np.array(await self._store.total(scope.organisation_id, LAYOUT)))
 
     async def _learn_from(self, scope: Scope) -> None:
-        """Learn from a user's oldest use that waits; what came before it and does not wait, as recalls, comes with it."""
+        """Learn from a user's oldest use that waits, and from what came before it and does not wait, as recalls."""
         held = self._residents.peek(scope)
         if held is None:
             return
