@@ -85,11 +85,11 @@ class LinkTable:
         if code >= 0 and not (self._alive & (self._explanations.codes == code)).any():
             self._explanations.blank(int(code))
 
-    def outgoing(self, memory_id: UUID, least: float) -> list[Relationship]:
+    def outgoing(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
         """Render those from a memory that are at least so strong."""
         return self._rendered(self._from.rows(memory_id), least)
 
-    def incoming(self, memory_id: UUID, least: float) -> list[Relationship]:
+    def incoming(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
         """Render those to a memory that are at least so strong."""
         return self._rendered(self._to.rows(memory_id), least)
 

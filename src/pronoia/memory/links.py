@@ -59,13 +59,19 @@ class Links:
         self._outgoing.pop(memory_id, None)
         self._incoming.pop(memory_id, None)
 
-    def outgoing(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
-        """List relationships from a memory of at least a strength, strongest first."""
-        return _strongest(self._loaded.outgoing(memory_id, least), self._outgoing.get(memory_id), least)
+    def outgoing(self, memory_id: UUID) -> list[Relationship]:
+        """List relationships from a memory, strongest first."""
+        return _strongest([*self._loaded.outgoing(memory_id), *self._outgoing.get(memory_id, {}).values()])
 
-    def incoming(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
-        """List relationships to a memory of at least a strength, strongest first."""
-        return _strongest(self._loaded.incoming(memory_id, least), self._incoming.get(memory_id), least)
+    def incoming(self, memory_id: UUID) -> list[Relationship]:
+        """List relationships to a memory, strongest first."""
+        return _strongest([*self._loaded.incoming(memory_id), *self._incoming.get(memory_id, {}).values()])
+
+    def of_strength(self, memory_id: UUID, least: float) -> list[Relationship]:
+        """List relationships from and to a memory that are at least so strong, strongest first."""
+        added = chain(self._outgoing.get(memory_id, {}).values(), self._incoming.get(memory_id, {}).values())
+        loaded = chain(self._loaded.outgoing(memory_id, least), self._loaded.incoming(memory_id, least))
+        return _strongest([*loaded, *(link for link in added if link.strength >= least)])
 
     def others(self, memory_id: UUID) -> tuple[list[bytes], list[float]]:
         """Give the memories at the other ends, by the 16 bytes of their ids, and how strong each relationship is."""
@@ -96,7 +102,5 @@ class Links:
         return chain(self._loaded.strengths(), ((link.type, link.strength) for link in self._all.values()))
 
 
-def _strongest(loaded: list[Relationship], added: dict[UUID, Relationship] | None, least: float) -> list[Relationship]:
-    if added:
-        loaded += [link for link in added.values() if link.strength >= least]
-    return sorted(loaded, key=lambda link: (-link.strength, link.id))
+def _strongest(links: list[Relationship]) -> list[Relationship]:
+    return sorted(links, key=lambda link: (-link.strength, link.id))
