@@ -155,3 +155,14 @@ async def test_what_could_be_mended_is_found_among_the_rows_of_the_user_alone(
     assert read["memories"] <= MEMORIES + len(unused)
     assert read["memory_usage"] <= 2 * MEMORIES
     assert read["accesses"] <= 50
+
+
+@pytest.mark.usefixtures("ids")
+async def test_claiming_work_reads_what_waits_once(database: Database) -> None:
+    async with database.writing(None) as connection:
+        before = await _rows_read(connection)
+        claimed = await connection.fetch(QUERIES["claim_work"], "link", 100, 60.0)
+        read = await _rows_read(connection) - before
+    assert sum(len(row["memory_ids"]) for row in claimed) == 100
+    # The oldest are chosen from all that is due, then found again by their places.
+    assert read["work"] <= USERS * MEMORIES + 300

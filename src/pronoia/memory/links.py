@@ -69,14 +69,16 @@ class Links:
 
     def of_strength(self, memory_id: UUID, least: float) -> list[Relationship]:
         """List relationships from and to a memory that are at least so strong, strongest first."""
-        added = chain(self._outgoing.get(memory_id, {}).values(), self._incoming.get(memory_id, {}).values())
+        added = [*self._outgoing.get(memory_id, {}).values(), *self._incoming.get(memory_id, {}).values()]
         loaded = chain(self._loaded.outgoing(memory_id, least), self._loaded.incoming(memory_id, least))
         return _strongest([*loaded, *(link for link in added if link.strength >= least)])
 
     def others(self, memory_id: UUID) -> tuple[list[bytes], list[float]]:
         """Give the memories at the other ends, by the 16 bytes of their ids, and how strong each relationship is."""
         keys, strengths = self._loaded.others(memory_id)
-        outgoing, incoming = self._outgoing.get(memory_id, {}).values(), self._incoming.get(memory_id, {}).values()
+        # Another thread may ask while the set changes.
+        outgoing = list(self._outgoing.get(memory_id, {}).values())
+        incoming = list(self._incoming.get(memory_id, {}).values())
         keys += [link.related_memory_id.bytes for link in outgoing] + [link.memory_id.bytes for link in incoming]
         strengths += [link.strength for link in chain(outgoing, incoming)]
         return keys, strengths
@@ -99,7 +101,7 @@ class Links:
 
     def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
         """Give the type and strength of each."""
-        return chain(self._loaded.strengths(), ((link.type, link.strength) for link in self._all.values()))
+        return chain(self._loaded.strengths(), ((link.type, link.strength) for link in list(self._all.values())))
 
 
 def _strongest(links: list[Relationship]) -> list[Relationship]:
