@@ -9,20 +9,21 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 MORNINGS = 7
-TEA, KETTLE, BEES, ROOF, SAME = range(5)
+TEA, KETTLE, BEES, ROOF, SHED = range(5)
+SAME_TEXT = "the roof is new since May!"
 MEMORIES = (
     {"text": "Green tea is in the cupboard", "tags": ["kitchen", "tea"]},
     {"text": "The kettle is broken and hisses", "tags": ["kitchen"]},
     {"text": "Grace keeps bees. " * 10, "tags": ["garden"]},
     {"text": "The roof is new since May"},
-    {"text": "the roof is new since May!"},
+    {"text": "Nobody opens that shed"},
 )
 MONDAY_AT_EIGHT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
 @pytest.fixture
 async def ids(inside):
-    """Give five memories: two used together on seven mornings, one on two evenings, two never; two of them related."""
+    """Give five memories: two used together on seven mornings, one on two evenings, two never; three are related."""
     ids = []
     for memory in MEMORIES:
         # Ids rise with time.
@@ -63,7 +64,7 @@ async def test_every_figure_of_the_patterns_is_what_happened(inside, ids):
     assert (sorted(co_access["memory_ids"]), co_access["frequency"], co_access["strength"]) == (pair, MORNINGS, 1.0)
     assert body["underutilized_memories"] == [
         {"id": ids[place], "text": MEMORIES[place]["text"], "days_since_access": None, "usage_count": 0}
-        for place in (ROOF, SAME)
+        for place in (ROOF, SHED)
     ]
     times = body["access_time_patterns"]
     assert list(times["hourly_distribution"]) == [str(hour) for hour in range(24)]
@@ -109,6 +110,7 @@ async def test_what_was_not_used_for_ninety_days_is_stale_and_underutilised(insi
 
 
 async def test_the_enhanced_analysis_adds_times_and_duplicates(inside, ids):
+    same = (await inside.post("/memories", text=SAME_TEXT))["id"]
     answer = await inside.post("/learning/analyze-enhanced")
     assert answer["success"] is True
     result = answer["result"]
@@ -120,7 +122,7 @@ async def test_the_enhanced_analysis_adds_times_and_duplicates(inside, ids):
     # Both are tagged kitchen: 0.6 + 7/100 + 0.1.
     assert (suggested["confidence"], suggested["co_access_count"]) == (0.77, MORNINGS)
     assert set(first["weight_adjustments"]) == {"related_to", "caused_by", "similar_to", "follows", "contradicts"}
-    assert (first["stale_memory_count"], first["applied_count"]) == (2, 0)
+    assert (first["stale_memory_count"], first["applied_count"]) == (3, 0)
     patterns = (await inside.get("/memories/meta/patterns"))["temporal_patterns"]
     assert second["temporal_patterns_detected"] == second["temporal_patterns_stored"] == len(patterns)
     assert (second["duplicate_groups_found"], len(second["duplicates"])) == (1, 1)
@@ -128,7 +130,8 @@ async def test_the_enhanced_analysis_adds_times_and_duplicates(inside, ids):
     assert duplicate["suggestion"] == "merge"
     assert duplicate["similarity"] == pytest.approx(1, abs=0.01)
     assert dict(zip(duplicate["memory_ids"], duplicate["texts"], strict=True)) == {
-        ids[place]: MEMORIES[place]["text"] for place in (ROOF, SAME)
+        ids[ROOF]: MEMORIES[ROOF]["text"],
+        same: SAME_TEXT,
     }
 
 
