@@ -40,6 +40,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10.0
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
+    tls_certificate: Annotated[
+        str, Meta(description="PEM file of the server's certificate and its chain: serves HTTPS, TLS 1.2 and up.")
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="PEM file of its key. Both files may be renewed while the server runs.")
+    ] = ""
     workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1
     working_set_bytes: Annotated[
         int, Meta(ge=1 << 20, description="Memory for working sets in each process; the coldest users leave first.")
