@@ -58,6 +58,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_hours: Annotated[
         int, Meta(ge=1, le=8_760, description="Hours that a write is answered again by its Idempotency-Key.")
     ] = 24
+    audit_folder: Annotated[
+        str,
+        Meta(
+            description="Folder of the audit log's signed checkpoints and their key, best on other storage than the "
+            "database's. Empty takes `audit` in the data folder; with a database URL, none are signed."
+        ),
+    ] = ""
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
     tls_certificate: Annotated[
@@ -99,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="The same for the embedding endpoint.")
     ] = 60.0
     external_breaker_seconds: Annotated[
-        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts.")
+        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts and each identity provider.")
     ] = 120.0
     degradation_high_load_threshold: Annotated[
         float,
@@ -144,6 +151,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[
         str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
     ] = ""
+    identity_providers: Annotated[
+        str, Meta(description="TOML file of the identity providers whose users are let in. See docs/security.md.")
+    ] = ""
+    token_leeway_seconds: Annotated[
+        float, Meta(ge=0, le=300, description="How far the clock of an identity provider may be from this machine's.")
+    ] = 30.0
+    maximum_token_seconds: Annotated[
+        float,
+        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires, whatever happens."),
+    ] = 86_400.0
     embedding_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, up to and with /v1. Empty uses the model in the package.")
     ] = ""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pronoia.services.analysis import Analysis
     from pronoia.services.answers import Answers
+    from pronoia.services.audit.audit import Audit
+    from pronoia.services.authentication import Authentication
     from pronoia.services.caches import Caches
     from pronoia.services.context import Context
     from pronoia.services.delegated_keys import DelegatedKeys
@@ -46,9 +48,11 @@ class Services:
     organisations: Organisations
     projects: Projects
     users: Users
+    authentication: Authentication
     limits: RateLimits
     answers: Answers
     caches: Caches
     health: Health
     resilience: Resilience
     monitoring: Monitoring
+    audit: Audit
