@@ -7,6 +7,7 @@ from pronoia.cli import (
     audit,
     bench,
     doctor,
+    encryption,
     export_memories,
     keys,
     migrate,
@@ -66,4 +67,5 @@ subject.register(app)
 migrate.register(app)
 doctor.register(app)
 audit.register(app)
+encryption.register(app)
 bench.register(app)

@@ -11,6 +11,7 @@ from pronoia.adapters.compute import ComputeExecutor
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.process_memory import allowed_bytes, resident_bytes
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
+from pronoia.composition.encryption import open_texts
 from pronoia.composition.identity import open_tokens
 from pronoia.composition.outside import make_embedder, make_telemetry, open_database, open_limit_store
 from pronoia.memory.residents import Residents
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from pronoia.adapters.postgres.limit_store import PostgresLimitStore
+    from pronoia.adapters.postgres.text_cipher import Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
@@ -51,6 +53,7 @@ class Foundation:
     tokens: Tokens
     embedder: Embedder
     executor: ComputeExecutor
+    texts: Texts
     store: PostgresMemoryStore
     residents: Residents
 
@@ -82,7 +85,8 @@ async def open_foundation(
             concurrent=COMPUTE_THREADS, queue=COMPUTE_QUEUE, rejected=partial(resilience.rejected, "compute")
         )
         opened.callback(executor.shutdown, wait=False, cancel_futures=True)
-        store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
+        texts = await open_texts(settings, database)
+        store = PostgresMemoryStore(database, resident_limit=settings.resident_limit, texts=texts)
         residents = Residents(
             store,
             readings,
@@ -103,6 +107,7 @@ async def open_foundation(
             tokens=tokens,
             embedder=embedder,
             executor=executor,
+            texts=texts,
             store=store,
             residents=residents,
         )

@@ -109,7 +109,7 @@ def make_parts(base: Foundation) -> Parts:
     )
     key_store = PostgresKeyStore(base.database)
     loops = Loops(clock=base.clock, meter=base.meter)
-    subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings))
+    subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings), texts=base.texts)
     return Parts(
         caches=caches,
         changes=changes,
@@ -153,7 +153,7 @@ def _caches(base: Foundation, local: LocalTier) -> Caches:
 
 def _ranking_weights(base: Foundation) -> RankingWeights:
     return RankingWeights(
-        store=PostgresRankingStore(base.database),
+        store=PostgresRankingStore(base.database, texts=base.texts),
         embedder=base.embedder,
         residents=base.residents,
         clock=base.clock,

@@ -155,7 +155,7 @@ def _suggest(base: Foundation, parts: Parts) -> Suggest:
 
 def _maintenance(base: Foundation, parts: Parts) -> Maintenance:
     return Maintenance(
-        store=PostgresMaintenanceStore(base.database, resident_limit=base.settings.resident_limit),
+        store=PostgresMaintenanceStore(base.database, resident_limit=base.settings.resident_limit, texts=base.texts),
         residents=base.residents,
         excerpts=parts.excerpts,
         changes=parts.changes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pronoia.adapters.postgres.driver import Row
+    from pronoia.adapters.postgres.text_cipher import TextCipher
 
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
 _COUNTS = msgspec.json.Decoder(dict[str, int])
@@ -39,6 +41,11 @@ def memory_of(row: Row) -> Memory:
         last_accessed=row["last_accessed"],
         helpfulness_score=row["helpfulness"],
     )
+
+
+def opened_memory(memory: Memory, cipher: TextCipher) -> Memory:
+    """Give a memory as it was before its text was sealed."""
+    return replace(memory, text=cipher.open(memory.user_id, memory.id, memory.text))
 
 
 def relationship_of(row: Row) -> Relationship:
