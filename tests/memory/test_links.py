@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pronoia.domain.records import Relationship, RelationshipType
+from pronoia.memory.link_table import RELATIONSHIP_TYPES
 from pronoia.memory.links import Links
 from pronoia.ports.snapshots import RelationshipColumns
 
@@ -57,7 +58,9 @@ def test_one_with_the_id_of_a_loaded_one_replaces_it(links: Links) -> None:
     stronger = Relationship(FIRST.id, ONE, TWO, FIRST.type, 0.9, "Now stronger.", AT)
     links.add(stronger)
     assert links.outgoing(ONE) == [stronger, SECOND]
-    assert sorted(links.strengths()) == [(RelationshipType.FOLLOWS, 0.75), (RelationshipType.SIMILAR_TO, 0.9)]
+    columns = links.columns()
+    strengths = {kind: columns.strengths[places].tolist() for kind, places in columns.places_by_type().items()}
+    assert strengths == {RelationshipType.FOLLOWS: [0.75], RelationshipType.SIMILAR_TO: [0.9]}
 
 
 def test_a_memory_that_goes_takes_its_loaded_relationships_with_it(links: Links) -> None:
@@ -83,10 +86,10 @@ def test_the_columns_hold_what_is_there_loaded_or_added(links: Links) -> None:
     links.add(between)
     links.remove(FIRST.id)
     columns = links.columns()
-    assert columns.keys == [SECOND.id.bytes, between.id.bytes]
-    assert columns.from_keys == [ONE.bytes, TWO.bytes]
-    assert columns.to_keys == [THREE.bytes, THREE.bytes]
-    assert columns.types == [SECOND.type, between.type]
+    assert columns.ids.tobytes() == SECOND.id.bytes + between.id.bytes
+    assert columns.from_ids.tobytes() == ONE.bytes + TWO.bytes
+    assert columns.to_ids.tobytes() == THREE.bytes + THREE.bytes
+    assert [RELATIONSHIP_TYPES[place] for place in columns.types] == [SECOND.type, between.type]
     assert columns.strengths.tolist() == [0.75, 0.6]
     assert columns.created_at.tolist() == [AT.timestamp()] * 2
 

@@ -21,6 +21,16 @@ def split(ids: bytes) -> list[bytes]:
     return [ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]
 
 
+def packed(ids: bytes) -> NDArray[np.void]:
+    """View ids that follow each other as an array of 16 bytes an id."""
+    return np.frombuffer(ids, dtype=f"V{ID_BYTES}")
+
+
+def spread(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give the places of n runs, one behind the other: `counts` places from each of `starts` on."""
+    return np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+
+
 class Column(Generic[Scalar]):
     """A growable array of one number, or one row of `width` numbers, an entry."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import ID_BYTES, Categories, split
+from pronoia.memory.columns import ID_BYTES, Categories, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,18 +17,28 @@ if TYPE_CHECKING:
 
     from pronoia.ports.snapshots import RelationshipColumns
 
+RELATIONSHIP_TYPES = tuple(RelationshipType)
+
 
 @dataclass(frozen=True, slots=True)
 class LinkColumns:
-    """n relationships by column, all of the same length. Keys are the 16 bytes of ids."""
+    """n relationships by column, all of the same length."""
 
-    keys: list[bytes]
-    from_keys: list[bytes]
-    to_keys: list[bytes]
-    types: list[RelationshipType]
+    ids: NDArray[np.void]
+    """16 bytes each, as those of both ends."""
+    from_ids: NDArray[np.void]
+    to_ids: NDArray[np.void]
+    types: NDArray[np.intp]
+    """Places in RELATIONSHIP_TYPES."""
     strengths: NDArray[np.float64]
     created_at: NDArray[np.float64]
     """Seconds since the epoch."""
+
+    def places_by_type(self) -> dict[RelationshipType, NDArray[np.intp]]:
+        """Give the places of each type that there is, in the order of their names."""
+        codes: list[int] = np.unique(self.types).tolist()
+        present = sorted(RELATIONSHIP_TYPES[code] for code in codes)
+        return {kind: np.flatnonzero(self.types == RELATIONSHIP_TYPES.index(kind)) for kind in present}
 
 
 class LinkTable:
@@ -68,12 +78,12 @@ class LinkTable:
     def columns(self) -> LinkColumns:
         """Give what was not removed by column."""
         rows = np.flatnonzero(self._alive)
-        names = [RelationshipType(name) for name in self._types.names]
+        places = [RELATIONSHIP_TYPES.index(RelationshipType(name)) for name in self._types.names]
         return LinkColumns(
-            keys=split(self._ids[rows].tobytes()),
-            from_keys=self._from.keys(rows),
-            to_keys=self._to.keys(rows),
-            types=[names[code] for code in self._types.codes[rows].tolist()],
+            ids=packed(self._id_bytes)[rows],
+            from_ids=self._from.ids[rows],
+            to_ids=self._to.ids[rows],
+            types=np.array(places, dtype=np.intp)[self._types.codes[rows]],
             strengths=self._strengths[rows].astype(np.float64),
             created_at=self._times[rows].astype(np.float64),
         )
@@ -90,14 +100,6 @@ class LinkTable:
 
     def incoming(self, memory_id: UUID) -> list[Relationship]:
         return [self.relationship(row) for row in self._to.rows(memory_id) if self._alive[row]]
-
-    def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
-        """Give the type and strength of each."""
-        kinds = [RelationshipType(name) for name in self._types.names]
-        rows = np.flatnonzero(self._alive)
-        codes: list[int] = self._types.codes[rows].tolist()
-        strengths: list[float] = self._strengths[rows].tolist()
-        return ((kinds[code], strength) for code, strength in zip(codes, strengths, strict=True))
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -126,8 +128,9 @@ class _Ends:
         first, last = np.searchsorted(self._halves, half, "left"), np.searchsorted(self._halves, half, "right")
         return [row for row in self._order[first:last].tolist() if self.memory_id(row) == memory_id]
 
-    def keys(self, rows: NDArray[np.intp]) -> list[bytes]:
-        return split(np.frombuffer(self._memory_ids, dtype=f"V{ID_BYTES}")[rows].tobytes())
+    @property
+    def ids(self) -> NDArray[np.void]:
+        return packed(self._memory_ids)
 
     def memory_id(self, row: int) -> UUID:
         return _id(self._memory_ids, row)
