@@ -99,3 +99,15 @@ def test_a_removed_relationship_leaves_no_explanation_unless_another_has_the_sam
     assert FIRST.explanation not in vars(links)["_loaded"]._explanations.names
     assert links.find(SECOND.id) == SECOND
     assert [link.explanation for link in links] == [SECOND.explanation]
+
+
+def test_what_is_around_a_memory_is_told_from_both_ends_strongest_first(links: Links) -> None:
+    between = relationship(3, TWO, ONE, 0.6)
+    links.add(between)
+    around = links.around(ONE)
+    assert around.others.tobytes() == THREE.bytes + TWO.bytes + TWO.bytes
+    assert around.strengths.tolist() == [0.75, 0.6, 0.5]
+    assert [RELATIONSHIP_TYPES[place] for place in around.types] == [SECOND.type, between.type, FIRST.type]
+    links.remove(SECOND.id)
+    assert links.around(ONE).others.tobytes() == TWO.bytes + TWO.bytes
+    assert len(links.around(uuid4()).others) == 0

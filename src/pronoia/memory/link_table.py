@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from pronoia.ports.snapshots import RelationshipColumns
 
 RELATIONSHIP_TYPES = tuple(RelationshipType)
+_PLACES = {kind.value: place for place, kind in enumerate(RELATIONSHIP_TYPES)}
+
+
+class Around(NamedTuple):
+    """The n relationships of one memory in either direction, strongest first."""
+
+    others: NDArray[np.void]
+    """The ids of the memories at the other ends, 16 bytes each."""
+    types: NDArray[np.intp]
+    """Places in RELATIONSHIP_TYPES."""
+    strengths: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,7 @@ class LinkTable:
         self._id_bytes = columns.ids
         self._ids = np.frombuffer(columns.ids, dtype=f"S{ID_BYTES}")
         self._alive = np.ones(len(self._ids), dtype=np.bool_)
-        self._types = Categories()
-        self._types.extend(columns.types)
+        self._types = np.fromiter(map(_PLACES.__getitem__, columns.types), dtype=np.int8, count=len(columns.types))
         self._explanations = Categories()
         self._explanations.extend(columns.explanations)
         self._strengths = np.frombuffer(columns.strengths, dtype=">f8")
@@ -78,12 +88,11 @@ class LinkTable:
     def columns(self) -> LinkColumns:
         """Give what was not removed by column."""
         rows = np.flatnonzero(self._alive)
-        places = [RELATIONSHIP_TYPES.index(RelationshipType(name)) for name in self._types.names]
         return LinkColumns(
             ids=packed(self._id_bytes)[rows],
             from_ids=self._from.ids[rows],
             to_ids=self._to.ids[rows],
-            types=np.array(places, dtype=np.intp)[self._types.codes[rows]],
+            types=self._types[rows].astype(np.intp),
             strengths=self._strengths[rows].astype(np.float64),
             created_at=self._times[rows].astype(np.float64),
         )
@@ -96,10 +105,23 @@ class LinkTable:
             self._explanations.blank(int(code))
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._from.rows(memory_id) if self._alive[row]]
+        return [self.relationship(row) for row in self._living(self._from.rows(memory_id)).tolist()]
 
     def incoming(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._to.rows(memory_id) if self._alive[row]]
+        return [self.relationship(row) for row in self._living(self._to.rows(memory_id)).tolist()]
+
+    def around(self, memory_id: UUID) -> Around:
+        """Give the relationships of a memory in either direction."""
+        outgoing, incoming = self._living(self._from.rows(memory_id)), self._living(self._to.rows(memory_id))
+        others = np.concatenate((self._to.ids[outgoing], self._from.ids[incoming]))
+        rows = np.concatenate((outgoing, incoming))
+        strengths = self._strengths[rows].astype(np.float64)
+        # Rows are in the order of their ids.
+        order = np.lexsort((rows, -strengths))
+        return Around(others[order], self._types[rows[order]].astype(np.intp), strengths[order])
+
+    def _living(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        return rows[self._alive[rows]]
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -107,7 +129,7 @@ class LinkTable:
             id=_id(self._id_bytes, row),
             memory_id=self._from.memory_id(row),
             related_memory_id=self._to.memory_id(row),
-            type=RelationshipType(self._types.name(row) or ""),
+            type=RELATIONSHIP_TYPES[int(self._types[row])],
             strength=float(self._strengths[row]),
             explanation=self._explanations.name(row) or "",
             created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
@@ -123,10 +145,11 @@ class _Ends:
         self._order: NDArray[np.intp] = np.argsort(halves, kind="stable")
         self._halves = halves[self._order]
 
-    def rows(self, memory_id: UUID) -> list[int]:
+    def rows(self, memory_id: UUID) -> NDArray[np.intp]:
+        """Find the rows that have this memory at this end, in their order."""
         half = np.uint64(memory_id.int & (1 << 64) - 1)
-        first, last = np.searchsorted(self._halves, half, "left"), np.searchsorted(self._halves, half, "right")
-        return [row for row in self._order[first:last].tolist() if self.memory_id(row) == memory_id]
+        rows = self._order[self._halves.searchsorted(half, "left") : self._halves.searchsorted(half, "right")]
+        return rows[self.ids[rows] == np.void(memory_id.bytes)]
 
     @property
     def ids(self) -> NDArray[np.void]:

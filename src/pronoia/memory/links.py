@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pronoia.memory.columns import packed
-from pronoia.memory.link_table import RELATIONSHIP_TYPES, LinkColumns, LinkTable
+from pronoia.memory.link_table import RELATIONSHIP_TYPES, Around, LinkColumns, LinkTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,6 +69,22 @@ class Links:
     def incoming(self, memory_id: UUID) -> list[Relationship]:
         """List relationships to a memory, strongest first."""
         return self._strongest(self._loaded.incoming(memory_id), self._incoming.get(memory_id, ()))
+
+    def around(self, memory_id: UUID) -> Around:
+        """Give the relationships of a memory in either direction, without making records of them."""
+        loaded = self._loaded.around(memory_id)
+        outgoing, incoming = self._outgoing.get(memory_id, ()), self._incoming.get(memory_id, ())
+        if not outgoing and not incoming:
+            return loaded
+        added = [self._all[one] for one in sorted((*outgoing, *incoming))]
+        others = [link.related_memory_id if link.memory_id == memory_id else link.memory_id for link in added]
+        strengths = np.append(loaded.strengths, [link.strength for link in added])
+        order = np.argsort(-strengths, kind="stable")
+        return Around(
+            _behind(loaded.others, others)[order],
+            np.append(loaded.types, [RELATIONSHIP_TYPES.index(link.type) for link in added])[order],
+            strengths[order],
+        )
 
     def find(self, relationship_id: UUID) -> Relationship | None:
         loaded = self._loaded.find(relationship_id)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from pronoia.memory.columns import split
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -63,10 +65,9 @@ def _relationship(working_set: WorkingSet, rows: NDArray[np.intp], best: NDArray
     if not len(working_set.links):
         return strengths
     for memory_id in working_set.ids(best.tolist()):
-        for link in (*working_set.links.outgoing(memory_id), *working_set.links.incoming(memory_id)):
-            other = link.related_memory_id if link.memory_id == memory_id else link.memory_id
-            row = working_set.row_of(other)
-            place = int(np.searchsorted(rows, row)) if row is not None else len(rows)
-            if place < len(rows) and rows[place] == row:
-                strengths[place] = max(strengths[place], link.strength)
+        around = working_set.links.around(memory_id)
+        related = working_set.rows_of(split(around.others.tobytes()))
+        places = np.minimum(rows.searchsorted(related), len(rows) - 1)
+        found = rows[places] == related
+        np.maximum.at(strengths, places[found], around.strengths[found].astype(np.float32))
     return strengths

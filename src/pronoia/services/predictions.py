@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 
+from pronoia.memory.columns import split
 from pronoia.prediction.content import measure_content
 from pronoia.prediction.content_prior import shipped_content_prior
 from pronoia.prediction.signals import REASONS, SIGNALS
@@ -18,7 +20,6 @@ from pronoia.services.timing import timed
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from numpy.typing import NDArray
 
@@ -173,6 +174,7 @@ def _reasons(contributions: NDArray[np.float32], content: ContentSignals | None,
 
 
 def _related(held: WorkingSet, memory_id: UUID, recent: set[UUID]) -> list[UUID]:
-    linked = {link.related_memory_id for link in held.links.outgoing(memory_id)}
-    linked |= {link.memory_id for link in held.links.incoming(memory_id)}
-    return sorted(linked & recent)
+    if not recent:
+        return []
+    others = split(held.links.around(memory_id).others.tobytes())
+    return sorted({UUID(bytes=other) for other in others} & recent)
