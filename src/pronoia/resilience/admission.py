@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,16 @@ class Measured:
         self.timed_out = False
 
 
+_passing: ContextVar[Measured | None] = ContextVar("passing", default=None)
+
+
+def tells_nothing() -> None:
+    """Say that how long the request under way takes is no sign of load: it waits for what is read once."""
+    measured = _passing.get()
+    if measured is not None:
+        measured.told = False
+
+
 class Gate:
     """Counts the requests inside, against the adaptive limit."""
 
@@ -63,6 +74,7 @@ class Gate:
     def passing(self, kind: str) -> Generator[Measured]:
         """Be inside. `kind` names requests that cost alike."""
         measured = Measured()
+        token = _passing.set(measured)
         self.in_flight += 1
         started = self._monotonic()
         try:
@@ -76,3 +88,4 @@ class Gate:
             elif measured.told:
                 self._limit.sample(kind, self._monotonic() - started, self.in_flight)
             self.in_flight -= 1
+            _passing.reset(token)

@@ -137,7 +137,7 @@ class Boundary:
                 measured.timed_out = time_left(1.0) == 0
                 raise
             # What is refused takes no time, and would make all else look slow.
-            measured.told = answer.exchange.status < HTTPStatus.BAD_REQUEST
+            measured.told = measured.told and answer.exchange.status < HTTPStatus.BAD_REQUEST
 
     async def _read(self, scope: HTTPScope, receive: Receive) -> bytes:
         limit = self._maximum_body_bytes
