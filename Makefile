@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# These hurt the machine or watch the clock; all others share it.
+ALONE := tests/faults tests/limits tests/load
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lock bench
@@ -19,7 +21,8 @@ run: $(READY) ## Start the server with its own PostgreSQL on 127.0.0.1:8080
 	@PRONOIA_LOG_FORMAT=$${PRONOIA_LOG_FORMAT:-console} $(BIN)/pronoia serve --first-key
 
 test: $(READY) ## Run all tests against a real PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(ALONE)
 
 check: $(READY) ## Lint, types, layers, generated code
 	$(BIN)/ruff format --check .

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import ID_BYTES, Categories, packed
+from pronoia.memory.columns import ID_BYTES, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from pronoia.ports.snapshots import RelationshipColumns
 
+
 RELATIONSHIP_TYPES = tuple(RelationshipType)
-_PLACES = {kind.value: place for place, kind in enumerate(RELATIONSHIP_TYPES)}
 
 
 class Around(NamedTuple):
@@ -59,9 +60,9 @@ class LinkTable:
         self._id_bytes = columns.ids
         self._ids = np.frombuffer(columns.ids, dtype=f"S{ID_BYTES}")
         self._alive = np.ones(len(self._ids), dtype=np.bool_)
-        self._types = np.fromiter(map(_PLACES.__getitem__, columns.types), dtype=np.int8, count=len(columns.types))
-        self._explanations = Categories()
-        self._explanations.extend(columns.explanations)
+        self._types = np.frombuffer(columns.types, dtype=np.uint8)
+        self._explanations = list(columns.explanations)
+        self._explained_by = np.frombuffer(columns.explained_by, dtype="<i4")
         self._strengths = np.frombuffer(columns.strengths, dtype=">f8")
         self._times = np.frombuffer(columns.created_at, dtype=">f8")
         self._from = _Ends(columns.memory_ids)
@@ -75,8 +76,8 @@ class LinkTable:
 
     @property
     def nbytes(self) -> int:
-        """Ids, both ends with their order, two codes, strength and time."""
-        return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 8 + 16 + 1)
+        """Ids, both ends with their order, type, strength, explanation and time."""
+        return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 1 + 8 + 4 + 8 + 1) + 128 * len(self._explanations)
 
     def find(self, relationship_id: UUID) -> int | None:
         """Find the row of a relationship that was not removed."""
@@ -100,9 +101,9 @@ class LinkTable:
     def remove(self, row: int) -> None:
         """Remove a relationship, and its explanation if no other has the same."""
         self._alive[row] = False
-        code = self._explanations.codes[row]
-        if code >= 0 and not (self._alive & (self._explanations.codes == code)).any():
-            self._explanations.blank(int(code))
+        explanation = int(self._explained_by[row])
+        if not (self._alive & (self._explained_by == explanation)).any():
+            self._explanations[explanation] = ""
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
         return [self.relationship(row) for row in self._living(self._from.rows(memory_id)).tolist()]
@@ -131,7 +132,7 @@ class LinkTable:
             related_memory_id=self._to.memory_id(row),
             type=RELATIONSHIP_TYPES[int(self._types[row])],
             strength=float(self._strengths[row]),
-            explanation=self._explanations.name(row) or "",
+            explanation=self._explanations[int(self._explained_by[row])],
             created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
         )
 
@@ -141,19 +142,24 @@ class _Ends:
 
     def __init__(self, memory_ids: bytes) -> None:
         self._memory_ids = memory_ids
-        halves = np.frombuffer(memory_ids, dtype=">u8")[1::2].astype(np.uint64)
-        self._order: NDArray[np.intp] = np.argsort(halves, kind="stable")
-        self._halves = halves[self._order]
 
-    def rows(self, memory_id: UUID) -> NDArray[np.intp]:
-        """Find the rows that have this memory at this end, in their order."""
-        half = np.uint64(memory_id.int & (1 << 64) - 1)
-        rows = self._order[self._halves.searchsorted(half, "left") : self._halves.searchsorted(half, "right")]
-        return rows[self.ids[rows] == np.void(memory_id.bytes)]
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+        """The halves in order, and the row that each is of."""
+        halves = np.frombuffer(self._memory_ids, dtype=">u8")[1::2].astype(np.uint64)
+        order = np.argsort(halves)
+        return halves[order], order
 
     @property
     def ids(self) -> NDArray[np.void]:
         return packed(self._memory_ids)
+
+    def rows(self, memory_id: UUID) -> NDArray[np.intp]:
+        """Find the rows that have this memory at this end."""
+        halves, order = self._sorted
+        half = np.uint64(memory_id.int & (1 << 64) - 1)
+        rows = order[halves.searchsorted(half, "left") : halves.searchsorted(half, "right")]
+        return rows[self.ids[rows] == np.void(memory_id.bytes)]
 
     def memory_id(self, row: int) -> UUID:
         return _id(self._memory_ids, row)

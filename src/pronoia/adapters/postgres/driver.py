@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import asyncpg
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from pronoia.adapters.postgres.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from pronoia.adapters.postgres.statements import Finished
@@ -62,6 +62,16 @@ class Connection(Protocol):
 
     async def execute(self, query: str, *arguments: object) -> str:
         """Run a statement; without arguments, any number of them."""
+        ...
+
+    async def copy_from_query(
+        self,
+        query: str,
+        *arguments: object,
+        output: Callable[[bytes], Awaitable[None]],
+        format: Literal["binary"],  # noqa: A002 - asyncpg's name
+    ) -> str:
+        """Copy all rows, as they come."""
         ...
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> Transaction:
