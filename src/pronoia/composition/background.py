@@ -37,7 +37,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         changes=parts.changes,
         clock=base.clock,
         meter=base.meter,
-        executor=base.executor,
+        executor=base.report_executor,
     )
     housekeeping = Housekeeping(
         store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
