@@ -66,6 +66,11 @@ class Gate:
     def limit(self) -> float:
         return self._limit.limit
 
+    @property
+    def is_crowded(self) -> bool:
+        """Say whether half of the room is taken: then it is worth a look who still waits."""
+        return self.in_flight >= self._limit.limit / 2
+
     def has_room_for(self, importance: Importance) -> bool:
         """Say whether a request of this importance may come in."""
         return importance is Importance.ALWAYS or self.in_flight < self._limit.limit * SHARES[importance]

@@ -12,6 +12,7 @@ import structlog
 
 from pronoia.domain.errors import OverloadedError, PayloadTooLargeError, PronoiaError, UnavailableError
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
+from pronoia.faces.http.protocol import has_hung_up, is_first
 from pronoia.faces.http.rate_limit import usage_headers
 from pronoia.faces.http.watch import Exchange, known_method
 from pronoia.resilience.admission import Importance
@@ -104,6 +105,8 @@ class Boundary:
 
     async def _within_time(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         entrance = self._entrances.find(answer.exchange.method, scope["path"])
+        if self._resilience.gate.is_crowded or is_first(scope):
+            await self._look_who_waits(scope)
         self._refuse_without_room(entrance.importance)
         received = False
         receiving = min(BODY_SECONDS, self._timeout_seconds)
@@ -120,6 +123,16 @@ class Boundary:
             if not received:
                 raise RequestTimeoutError("The request did not arrive in time.", limit=receiving) from error
             raise UnavailableError("The answer took too long. Try again.") from error
+
+    async def _look_who_waits(self, scope: HTTPScope) -> None:
+        """End a request whose client has hung up.
+
+        In an overload that is most of those that waited to be read, or with a new connection, to be accepted: libuv
+        accepts one at each turn of the loop.
+        """
+        await asyncio.sleep(0)  # lets the loop read the end that follows the request
+        if has_hung_up(scope):
+            raise ClientGoneError
 
     def _refuse_without_room(self, importance: Importance) -> None:
         if not self._resilience.gate.has_room_for(importance):
