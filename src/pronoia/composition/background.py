@@ -14,6 +14,7 @@ from pronoia.adapters.telemetry.process import ProcessWatch
 from pronoia.composition.outside import direct_url
 from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.services.background import Background
+from pronoia.services.features import Feature
 from pronoia.services.gauges import Gauges
 from pronoia.services.housekeeping import Housekeeping
 from pronoia.services.schedule import Job, Schedule
@@ -81,6 +82,7 @@ def _schedule(base: Foundation, parts: Parts, services: Services) -> Schedule:
         insights=parts.insight_store,
         jobs=scheduled_jobs(base.settings, services),
         clock=base.clock.now,
+        is_off=base.resilience.is_off,
     )
 
 
@@ -92,8 +94,9 @@ def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
             await services.maintenance.mend(scope)
         await give_suggestions(services, scope)
 
+    analyse = partial(services.analysis.analyse, apply=settings.learning_auto_apply)
     return [
-        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
-        Job("metrics", 86_400.0, services.insights.keep_measures),
-        Job("maintenance", 21_600.0, maintain),
+        Job("patterns", 3_600.0, analyse, Feature.TEMPORAL_PATTERNS),
+        Job("metrics", 86_400.0, services.insights.keep_measures, Feature.LEARNING_METRICS),
+        Job("maintenance", 21_600.0, maintain, Feature.MAINTENANCE_SUGGESTIONS),
     ]
