@@ -3,7 +3,7 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import bench, doctor, export_memories, keys, migrate, serve
+from pronoia.cli import bench, doctor, export_memories, keys, migrate, organisations, projects, serve, users
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
@@ -44,6 +44,9 @@ def prepare() -> None:
 
 serve.register(app)
 keys.register(app)
+organisations.register(app)
+projects.register(app)
+users.register(app)
 import_memories.register(app)
 export_memories.register(app)
 migrate.register(app)

@@ -84,7 +84,8 @@ def _check_folder(folder: Path) -> Check:
 async def _database_checks(settings: Settings) -> list[Check]:
     checks: list[Check] = []
     try:
-        async with running_postgres(settings) as url:
+        async with running_postgres(settings) as through:
+            url = settings.database_direct_url or through
             with translated_errors():
                 connection = await connect(url, timeout_seconds=settings.database_timeout_seconds)
                 try:

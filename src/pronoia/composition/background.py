@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.adapters.telemetry.process import ProcessWatch
 from pronoia.composition.outside import direct_url
 from pronoia.faces.http.routes.maintenance import give_suggestions
+from pronoia.ports.housekeeping import Retention
 from pronoia.services.background import Background
 from pronoia.services.features import Feature
 from pronoia.services.gauges import Gauges
@@ -42,6 +44,8 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
     )
     housekeeping = Housekeeping(
         store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
+        retention=_retention(base.settings),
+        clock=base.clock,
         dimensions=base.embedder.dimensions,
     )
     gauges = Gauges(
@@ -58,6 +62,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         ProcessWatch(base.meter).run,
         gauges.run,
         parts.uses.run,
+        parts.key_uses.run,
         parts.changes.announce,
         parts.changes.listen,
         background.run,
@@ -74,6 +79,18 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
     if base.settings.learning_schedule:
         loops.append(_schedule(base, parts, services).run)
     return loops
+
+
+def _retention(settings: Settings) -> Retention:
+    def days(count: int) -> timedelta | None:
+        return timedelta(days=count) if count else None
+
+    return Retention(
+        outcomes=timedelta(hours=settings.idempotency_hours),
+        uses=days(settings.access_retention_days),
+        removals=days(settings.removal_retention_days),
+        metrics=days(settings.metric_retention_days),
+    )
 
 
 def _schedule(base: Foundation, parts: Parts, services: Services) -> Schedule:

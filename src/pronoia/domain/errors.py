@@ -60,6 +60,12 @@ class IdempotencyConflictError(PronoiaError):
     code = "IDEMPOTENCY_CONFLICT"
 
 
+class AlreadyExistsError(PronoiaError):
+    """There is one by this name already. `details` names the `field`."""
+
+    code = "ALREADY_EXISTS"
+
+
 class RateLimitedError(PronoiaError):
     """A budget is spent. `details` holds `limiter`, `limit`, `remaining` and `retryAfter` in whole seconds."""
 

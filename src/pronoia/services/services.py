@@ -10,19 +10,23 @@ if TYPE_CHECKING:
     from pronoia.services.answers import Answers
     from pronoia.services.caches import Caches
     from pronoia.services.context import Context
+    from pronoia.services.delegated_keys import DelegatedKeys
     from pronoia.services.health import Health
     from pronoia.services.insights import Insights
     from pronoia.services.keys import Keys
     from pronoia.services.maintenance import Maintenance
     from pronoia.services.memories import Memories
     from pronoia.services.monitoring.monitoring import Monitoring
+    from pronoia.services.organisations import Organisations
     from pronoia.services.predictions import Predictions
+    from pronoia.services.projects import Projects
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.rate_limits import RateLimits
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.resilience import Resilience
     from pronoia.services.suggest import Suggest
+    from pronoia.services.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,10 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    delegated_keys: DelegatedKeys
+    organisations: Organisations
+    projects: Projects
+    users: Users
     limits: RateLimits
     answers: Answers
     caches: Caches

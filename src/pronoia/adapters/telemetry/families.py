@@ -168,6 +168,7 @@ DATABASE = (
     Family("db_connections_active", Kind.GAUGE, "Connections in use."),
     Family("db_connections_open", Kind.GAUGE, "Connections open, in use or not."),
     Family("db_connections_limit", Kind.GAUGE, "Connections that the running workers may open."),
+    Family("db_foreign_settings_total", Kind.COUNTER, "Tenants found that others had left in a pooler's sessions."),
     Family("db_connection_wait_seconds", Kind.HISTOGRAM, "Wait for a free connection."),
 )
 

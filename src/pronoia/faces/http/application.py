@@ -21,16 +21,20 @@ from pronoia.faces.http.routes import (
     context,
     health,
     insights,
+    keys,
     learning,
     maintenance,
     memories,
     metrics,
     monitoring,
+    organisation,
     predict,
+    projects,
     rate_limit,
     relationships,
     search,
     suggest,
+    users,
 )
 from pronoia.faces.http.routes.documentation import documentation
 from pronoia.faces.http.watch import RequestWatch, exchange_of
@@ -60,6 +64,10 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
     *monitoring.OPERATIONS,
+    *organisation.OPERATIONS,
+    *keys.OPERATIONS,
+    *projects.OPERATIONS,
+    *users.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
