@@ -8,7 +8,7 @@ import pytest
 
 from pronoia.domain.records import Relationship, RelationshipType
 from pronoia.memory.link_table import RELATIONSHIP_TYPES
-from pronoia.memory.links import Links
+from pronoia.memory.links import FEWEST_JOINED, Links
 from pronoia.ports.snapshots import RelationshipColumns
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -112,3 +112,17 @@ def test_what_is_around_a_memory_is_told_from_both_ends_strongest_first(links: L
     links.remove(SECOND.id)
     assert links.around(ONE).others.tobytes() == TWO.bytes + TWO.bytes
     assert len(links.around(uuid4()).others) == 0
+
+
+def test_many_that_are_added_join_what_was_loaded_and_what_was_frozen_stays(links: Links) -> None:
+    before = links.frozen()
+    added = [relationship(4 + number, TWO, THREE, number / 2_000) for number in range(2 * FEWEST_JOINED)]
+    for link in reversed(added):
+        links.add(link)
+    links.remove(FIRST.id)
+    assert len(vars(links)["_all"]) <= FEWEST_JOINED
+    assert sorted(links, key=lambda link: link.id) == [SECOND, *added]
+    assert links.find(added[0].id) == added[0]
+    assert links.outgoing(TWO) == sorted(added, key=lambda link: (-link.strength, link.id))
+    assert links.around(TWO).strengths.tolist() == sorted((link.strength for link in added), reverse=True)
+    assert {link.id for link in before} >= {FIRST.id, SECOND.id}

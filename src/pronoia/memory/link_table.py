@@ -3,20 +3,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import ID_BYTES, packed
+from pronoia.memory.columns import ID_BYTES, packed, packed_behind
+from pronoia.ports.snapshots import RelationshipColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    from pronoia.ports.snapshots import RelationshipColumns
 
 
 RELATIONSHIP_TYPES = tuple(RelationshipType)
@@ -96,6 +95,38 @@ class LinkTable:
             types=self._types[rows].astype(np.intp),
             strengths=self._strengths[rows].astype(np.float64),
             created_at=self._times[rows].astype(np.float64),
+        )
+
+    def with_added(self, added: Sequence[Relationship]) -> LinkTable:
+        """Make a table of what was not removed and of others, whose ids are not in it."""
+        rows = np.flatnonzero(self._alive)
+        explanations = list(self._explanations)
+        places = {text: place for place, text in enumerate(explanations)}
+        for link in added:
+            if link.explanation not in places:
+                places[link.explanation] = len(explanations)
+                explanations.append(link.explanation)
+        ids = packed_behind(packed(self._id_bytes)[rows], [link.id for link in added])
+        order = np.argsort(ids.view(self._ids.dtype), kind="stable")
+
+        def column(loaded: NDArray[Any], values: list[Any]) -> bytes:
+            return np.concatenate((loaded[rows], np.array(values)), dtype=loaded.dtype, casting="unsafe")[
+                order
+            ].tobytes()
+
+        return LinkTable(
+            RelationshipColumns(
+                ids=ids[order].tobytes(),
+                memory_ids=packed_behind(self._from.ids[rows], [link.memory_id for link in added])[order].tobytes(),
+                related_memory_ids=packed_behind(self._to.ids[rows], [link.related_memory_id for link in added])[
+                    order
+                ].tobytes(),
+                types=column(self._types, [RELATIONSHIP_TYPES.index(link.type) for link in added]),
+                strengths=column(self._strengths, [link.strength for link in added]),
+                explanations=explanations,
+                explained_by=column(self._explained_by, [places[link.explanation] for link in added]),
+                created_at=column(self._times, [link.created_at.timestamp() for link in added]),
+            )
         )
 
     def remove(self, row: int) -> None:

@@ -1,28 +1,34 @@
 from __future__ import annotations
 
+from copy import copy
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pronoia.memory.columns import packed
+from pronoia.memory.columns import packed_behind
 from pronoia.memory.link_table import RELATIONSHIP_TYPES, Around, LinkColumns, LinkTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from uuid import UUID
-
-    from numpy.typing import NDArray
 
     from pronoia.domain.records import Relationship
     from pronoia.ports.snapshots import RelationshipColumns
 
+FEWEST_JOINED = 512
+
 
 class Links:
-    """A user's relationships, found from either end: those that were loaded, and beside them what came since."""
+    """A user's relationships, found from either end: those that were loaded, and beside them what came since.
+
+    What came since is a record each, ten times as large and one more object for the garbage collector to look at, until
+    it is more than an eighth of what was loaded: then it joins that.
+    """
 
     def __init__(self, loaded: RelationshipColumns) -> None:
         self._loaded = LinkTable(loaded)
+        self._most_added = _most_beside(len(self._loaded))
         self._all: dict[UUID, Relationship] = {}
         self._outgoing: dict[UUID, set[UUID]] = {}
         self._incoming: dict[UUID, set[UUID]] = {}
@@ -44,6 +50,17 @@ class Links:
         self._all[relationship.id] = relationship
         self._outgoing.setdefault(relationship.memory_id, set()).add(relationship.id)
         self._incoming.setdefault(relationship.related_memory_id, set()).add(relationship.id)
+        if len(self._all) > self._most_added:
+            self._join()
+
+    def frozen(self) -> Links:
+        """Give what there is now, for another thread: joining makes new parts and leaves these as they are."""
+        return copy(self)
+
+    def _join(self) -> None:
+        self._loaded = self._loaded.with_added(list(self._all.values()))
+        self._all, self._outgoing, self._incoming = {}, {}, {}
+        self._most_added = _most_beside(len(self._loaded))
 
     def remove(self, relationship_id: UUID) -> None:
         """Remove a relationship if it is there."""
@@ -81,7 +98,7 @@ class Links:
         strengths = np.append(loaded.strengths, [link.strength for link in added])
         order = np.argsort(-strengths, kind="stable")
         return Around(
-            _behind(loaded.others, others)[order],
+            packed_behind(loaded.others, others)[order],
             np.append(loaded.types, [RELATIONSHIP_TYPES.index(link.type) for link in added])[order],
             strengths[order],
         )
@@ -95,9 +112,9 @@ class Links:
         loaded, added = self._loaded.columns(), list(self._all.values())
         types = [RELATIONSHIP_TYPES.index(link.type) for link in added]
         return LinkColumns(
-            ids=_behind(loaded.ids, [link.id for link in added]),
-            from_ids=_behind(loaded.from_ids, [link.memory_id for link in added]),
-            to_ids=_behind(loaded.to_ids, [link.related_memory_id for link in added]),
+            ids=packed_behind(loaded.ids, [link.id for link in added]),
+            from_ids=packed_behind(loaded.from_ids, [link.memory_id for link in added]),
+            to_ids=packed_behind(loaded.to_ids, [link.related_memory_id for link in added]),
             types=np.concatenate((loaded.types, np.array(types, dtype=np.intp))),
             strengths=np.append(loaded.strengths, [link.strength for link in added]),
             created_at=np.append(loaded.created_at, [link.created_at.timestamp() for link in added]),
@@ -108,5 +125,5 @@ class Links:
         return sorted(every, key=lambda link: (-link.strength, link.id))
 
 
-def _behind(ids: NDArray[np.void], added: Sequence[UUID]) -> NDArray[np.void]:
-    return np.concatenate((ids, packed(b"".join(one.bytes for one in added))))
+def _most_beside(loaded: int) -> int:
+    return max(FEWEST_JOINED, loaded // 8)

@@ -90,7 +90,7 @@ class WorkingSet:
         """
         frozen = copy(self)
         for name, part in vars(self).items():
-            if isinstance(part, Column | Categories | Lexicon):
+            if isinstance(part, Column | Categories | Lexicon | Links):
                 vars(frozen)[name] = part.frozen()
         return frozen
 
