@@ -110,9 +110,8 @@ class LinkTable:
         order = np.argsort(ids.view(self._ids.dtype), kind="stable")
 
         def column(loaded: NDArray[Any], values: list[Any]) -> bytes:
-            return np.concatenate((loaded[rows], np.array(values)), dtype=loaded.dtype, casting="unsafe")[
-                order
-            ].tobytes()
+            joined = np.concatenate((loaded[rows], np.array(values)), dtype=loaded.dtype, casting="unsafe")
+            return joined[order].tobytes()
 
         return LinkTable(
             RelationshipColumns(
