@@ -99,7 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="The same for the embedding endpoint.")
     ] = 60.0
     external_breaker_seconds: Annotated[
-        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts.")
+        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts and each identity provider.")
     ] = 120.0
     degradation_high_load_threshold: Annotated[
         float,
@@ -144,6 +144,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[
         str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
     ] = ""
+    identity_providers: Annotated[
+        str, Meta(description="TOML file of the identity providers whose users are let in. See docs/security.md.")
+    ] = ""
+    token_leeway_seconds: Annotated[
+        float, Meta(ge=0, le=300, description="How far the clock of an identity provider may be from this machine's.")
+    ] = 30.0
+    maximum_token_seconds: Annotated[
+        float,
+        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires, whatever happens."),
+    ] = 86_400.0
     embedding_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, up to and with /v1. Empty uses the model in the package.")
     ] = ""

@@ -73,6 +73,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         parts.ranking_weights.run,
         parts.ranking_weights.count,
         parts.caches.run,
+        base.tokens.run,
     ]
     if isinstance(base.limit_store, PostgresLimitStore):
         loops.append(base.limit_store.run)

@@ -14,6 +14,7 @@ from pronoia.adapters.postgres.organisation_store import (
 )
 from pronoia.config import zone_of
 from pronoia.services.analysis import Analysis
+from pronoia.services.authentication import Authentication
 from pronoia.services.context import Context
 from pronoia.services.delegated_keys import DelegatedKeys
 from pronoia.services.health import Health
@@ -51,6 +52,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         store=base.store, residents=base.residents, excerpts=parts.excerpts, changes=parts.changes, clock=base.clock
     )
     keys = Keys(store=parts.key_store, clock=base.clock, used=parts.key_uses.record)
+    users = Users(store=PostgresUserStore(base.database), clock=base.clock)
     return Services(
         memories=_memories(base, parts),
         recall=parts.recall,
@@ -69,10 +71,11 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         ),
         maintenance=_maintenance(base, parts),
         keys=keys,
+        authentication=Authentication(keys=keys, tokens=base.tokens, users=users),
         delegated_keys=DelegatedKeys(keys=keys),
         organisations=Organisations(store=PostgresOrganisationStore(base.database), clock=base.clock),
         projects=Projects(store=PostgresProjectStore(base.database), clock=base.clock),
-        users=Users(store=PostgresUserStore(base.database), clock=base.clock),
+        users=users,
         limits=_rate_limits(base),
         health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
         resilience=base.resilience,

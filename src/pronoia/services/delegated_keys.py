@@ -1,4 +1,4 @@
-"""Keys that the bearer of another key hands out: of the same organisation, and never with more rights than that one."""
+"""Keys that a caller hands out: of the same organisation, and never with more rights than the caller has."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime, timedelta
 
+    from pronoia.domain.principals import Principal
     from pronoia.domain.records import ApiKey, Permission
     from pronoia.services.keys import Keys
 
@@ -19,14 +20,14 @@ _RANK = {plan: rank for rank, plan in enumerate(Plan)}
 
 
 class DelegatedKeys:
-    """Does with keys what the bearer of `maker` may do. Raises ForbiddenError for what that key could not do itself."""
+    """Does with keys what `maker` may do. Raises ForbiddenError for what the maker could not do without them."""
 
     def __init__(self, *, keys: Keys) -> None:
         self._keys = keys
 
     async def create(
         self,
-        maker: ApiKey,
+        maker: Principal,
         *,
         user_id: str | None,
         permissions: Collection[Permission],
@@ -43,16 +44,16 @@ class DelegatedKeys:
             expires_at=expires_at,
         )
 
-    async def get(self, maker: ApiKey, key_id: str) -> ApiKey:
+    async def get(self, maker: Principal, key_id: str) -> ApiKey:
         """Give a key of the maker's organisation. Raises NotFoundError."""
         return await self._keys.get(maker.organisation_id, key_id)
 
-    async def listed(self, maker: ApiKey, *, after: str | None, limit: int) -> list[ApiKey]:
+    async def listed(self, maker: Principal, *, after: str | None, limit: int) -> list[ApiKey]:
         """List keys of the maker's organisation, oldest first."""
         return await self._keys.listed(maker.organisation_id, after=after, limit=limit)
 
     async def rotate(
-        self, maker: ApiKey, key_id: str, *, overlap: timedelta, replace_new: bool, expires_at: datetime | None
+        self, maker: Principal, key_id: str, *, overlap: timedelta, replace_new: bool, expires_at: datetime | None
     ) -> tuple[ApiKey, str]:
         """Give a key a new secret, which the maker gets to know: so it must not be worth more than the maker's own."""
         key = await self.get(maker, key_id)
@@ -61,14 +62,14 @@ class DelegatedKeys:
             maker.organisation_id, key_id, overlap=overlap, replace_new=replace_new, expires_at=expires_at
         )
 
-    async def revoke(self, maker: ApiKey, key_id: str) -> ApiKey:
+    async def revoke(self, maker: Principal, key_id: str) -> ApiKey:
         """Revoke a key of the maker's organisation, the maker's own included. Raises NotFoundError."""
         return await self._keys.revoke(maker.organisation_id, key_id)
 
 
-def _check_rights(maker: ApiKey, permissions: Collection[Permission], plan: Plan) -> None:
+def _check_rights(maker: Principal, permissions: Collection[Permission], plan: Plan) -> None:
     missing = sorted(granted(permissions) - granted(maker.permissions))
     if missing:
-        raise ForbiddenError(f"Your own key lacks the scope {', '.join(missing)}.", permission=missing[0])
+        raise ForbiddenError(f"You lack the scope {', '.join(missing)}.", permission=missing[0])
     if _RANK[plan] > _RANK[maker.plan]:
-        raise ForbiddenError(f"Your own key is of the plan {maker.plan.value}, below {plan.value}.", plan=plan.value)
+        raise ForbiddenError(f"You are of the plan {maker.plan.value}, below {plan.value}.", plan=plan.value)

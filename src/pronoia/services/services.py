@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pronoia.services.analysis import Analysis
     from pronoia.services.answers import Answers
+    from pronoia.services.authentication import Authentication
     from pronoia.services.caches import Caches
     from pronoia.services.context import Context
     from pronoia.services.delegated_keys import DelegatedKeys
@@ -46,6 +47,7 @@ class Services:
     organisations: Organisations
     projects: Projects
     users: Users
+    authentication: Authentication
     limits: RateLimits
     answers: Answers
     caches: Caches

@@ -229,6 +229,11 @@ RESILIENCE = (
     Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
 )
 
+IDENTITY = (
+    Family("identity_tokens_total", Kind.COUNTER, "Tokens accepted, or refused and why.", ("outcome",)),
+    Family("identity_key_fetches_total", Kind.COUNTER, "Times a provider was asked for its keys.", ("outcome",)),
+)
+
 FAMILIES: tuple[Family, ...] = (
     *HTTP,
     *CACHES,
@@ -240,6 +245,7 @@ FAMILIES: tuple[Family, ...] = (
     *EMBEDDING,
     *DATABASE,
     *RESILIENCE,
+    *IDENTITY,
     *MONITORING,
     *PROCESS,
 )

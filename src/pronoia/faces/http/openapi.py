@@ -40,7 +40,7 @@ IDENTIFIER = {"type": "string", "format": "uuid"}
 NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^/]+$"}
 NAMES = {"key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"}, "project_id": NAME, "user_id": NAME}
 """What stands in a path and is no UUID."""
-COMMON_ERRORS = {"401": "No valid key.", "403": "The key lacks the scope.", "404": "Unknown, or another user's.",
+COMMON_ERRORS = {"401": "No valid key or token.", "403": "The scope is lacking.", "404": "Unknown, or another user's.",
                  "409": "The Idempotency-Key was used for another request, or the name is taken.",
                  "429": "A limit is reached; `Retry-After` says when to come back."}  # fmt: skip
 EVERY_ERROR = {"400": "The request is wrong; `details` names the field.", "408": "It did not arrive in time.",

@@ -1,7 +1,7 @@
 -- find_key: The key that a request names, and the role of its user.
 select (key).*, user_role from find_key($1);
 
--- create_organisation: The first key of an organisation makes it.
+-- create_organisation: The first key of an organisation makes it, or a provider of its users.
 insert into organisations (organisation_id) values ($1) on conflict do nothing;
 
 -- create_key: Store a key, without its secret.

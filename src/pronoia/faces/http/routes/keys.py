@@ -34,7 +34,7 @@ async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
     if body.role is not None and body.scopes is not None:
         raise InvalidInputError("Give either role or scopes.", field="scopes")
     key, text = await call.services.delegated_keys.create(
-        call.key,
+        call.principal,
         user_id=body.user_id,
         permissions=PERMISSIONS[body.role or Role.MEMBER] if body.scopes is None else body.scopes,
         plan=body.plan,
@@ -45,20 +45,20 @@ async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
 
 async def list_keys(call: Call[ListQuery, Nothing]) -> Answer:
     query = call.query
-    keys = await call.services.delegated_keys.listed(call.key, after=query.after, limit=query.limit)
+    keys = await call.services.delegated_keys.listed(call.principal, after=query.after, limit=query.limit)
     following = keys[-1].id if len(keys) == query.limit else None
     return Answer(KeysAnswer(keys=[KeyAnswer(**_facts(key)) for key in keys], count=len(keys), next=following))
 
 
 async def get_key(call: Call[Nothing, Nothing]) -> Answer:
-    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.get(call.key, call.path["key_id"]))))
+    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.get(call.principal, call.path["key_id"]))))
 
 
 async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
     """Rotate a key. The new secret is in this answer alone; the former one works until `former_secret_until`."""
     body = call.body
     key, text = await call.services.delegated_keys.rotate(
-        call.key,
+        call.principal,
         call.path["key_id"],
         overlap=timedelta(seconds=body.overlap_seconds),
         replace_new=body.replace,
@@ -69,7 +69,7 @@ async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
 
 async def revoke_key(call: Call[Nothing, Nothing]) -> Answer:
     """Revoke a key. Every process refuses it within five seconds; it stays in the list."""
-    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.revoke(call.key, call.path["key_id"]))))
+    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.revoke(call.principal, call.path["key_id"]))))
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

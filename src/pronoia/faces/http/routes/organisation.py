@@ -15,11 +15,11 @@ ORGANISATION = "/api/v1/organisation"
 
 
 async def get_organisation(call: Call[Nothing, Nothing]) -> Answer:
-    return _answer(await call.services.organisations.get(call.key.organisation_id))
+    return _answer(await call.services.organisations.get(call.principal.organisation_id))
 
 
 async def rename_organisation(call: Call[Nothing, OrganisationBody]) -> Answer:
-    return _answer(await call.services.organisations.rename(call.key.organisation_id, call.body.name))
+    return _answer(await call.services.organisations.rename(call.principal.organisation_id, call.body.name))
 
 
 def _answer(one: Organisation) -> Answer:

@@ -26,26 +26,26 @@ PROJECTS = "/api/v1/projects"
 async def create_project(call: Call[Nothing, NewProjectBody]) -> Answer:
     """Declare a project. Memories may name projects that nobody declared; one that is declared can have a retention."""
     body = call.body
-    project = await call.services.projects.create(call.key.organisation_id, body.project_id, body.retention_days)
+    project = await call.services.projects.create(call.principal.organisation_id, body.project_id, body.retention_days)
     return Answer(_answer(project))
 
 
 async def list_projects(call: Call[ProjectsQuery, Nothing]) -> Answer:
     query = call.query
     projects = await call.services.projects.listed(
-        call.key.organisation_id, after=query.after or "", limit=query.limit, archived=query.archived
+        call.principal.organisation_id, after=query.after or "", limit=query.limit, archived=query.archived
     )
     following = projects[-1].id if len(projects) == query.limit else None
     return Answer(ProjectsAnswer(projects=[_answer(one) for one in projects], count=len(projects), next=following))
 
 
 async def get_project(call: Call[Nothing, Nothing]) -> Answer:
-    return Answer(_answer(await call.services.projects.get(call.key.organisation_id, call.path["project_id"])))
+    return Answer(_answer(await call.services.projects.get(call.principal.organisation_id, call.path["project_id"])))
 
 
 async def change_project(call: Call[Nothing, ProjectEditBody]) -> Answer:
     """Change a project. Archiving takes it out of the list; its memories and their retention stay."""
-    body, organisation_id, project_id = call.body, call.key.organisation_id, call.path["project_id"]
+    body, organisation_id, project_id = call.body, call.principal.organisation_id, call.path["project_id"]
     project = await call.services.projects.change(
         organisation_id,
         project_id,

@@ -16,19 +16,19 @@ USERS = "/api/v1/users"
 
 async def list_users(call: Call[ListQuery, Nothing]) -> Answer:
     query = call.query
-    users = await call.services.users.listed(call.key.organisation_id, after=query.after or "", limit=query.limit)
+    users = await call.services.users.listed(call.principal.organisation_id, after=query.after or "", limit=query.limit)
     following = users[-1].id if len(users) == query.limit else None
     return Answer(UsersAnswer(users=[_answer(one) for one in users], count=len(users), next=following))
 
 
 async def get_user(call: Call[Nothing, Nothing]) -> Answer:
-    return Answer(_answer(await call.services.users.get(call.key.organisation_id, call.path["user_id"])))
+    return Answer(_answer(await call.services.users.get(call.principal.organisation_id, call.path["user_id"])))
 
 
 async def change_user(call: Call[Nothing, UserEditBody]) -> Answer:
     """Set a role. It bounds every key and token of the user within five seconds, and outlives forgetting the user."""
     user_id = call.path["user_id"]
-    return Answer(_answer(await call.services.users.set_role(call.key.organisation_id, user_id, call.body.role)))
+    return Answer(_answer(await call.services.users.set_role(call.principal.organisation_id, user_id, call.body.role)))
 
 
 def _answer(user: User) -> UserAnswer:
