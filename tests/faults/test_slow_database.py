@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fault_server import FaultyServer, OwnPostgres
 
 DELAY_SECONDS, SPREAD_SECONDS = 0.2, 0.1
-WRITERS = 18
+WRITERS = 16
 """Of the smallest limit, 20, what is optional may fill 16 and what is essential all."""
-HIGHEST_LIMIT = 2 * WRITERS
+HIGHEST_LIMIT = 30
 """Half of it in use counts as crowded; of a server with more room, a slow database takes none that anybody misses."""
 LOW_LIMIT = 21
 FALL_SECONDS = 60.0
@@ -73,10 +73,10 @@ def test_with_a_slow_database_the_limit_falls_and_what_can_wait_is_refused_befor
             writers.await_acknowledgements(30)
             until(lambda: _limit(server) == HIGHEST_LIMIT, FALL_SECONDS)
             proxy.delay(DELAY_SECONDS, SPREAD_SECONDS)
-            searching.start()
             living.start()
             until(lambda: _limit(server) <= LOW_LIMIT, FALL_SECONDS)
             suggesting.start()
+            searching.start()
             seen = len(living.answers)
             until(lambda: len(living.answers) >= seen + OBSERVED, FALL_SECONDS * times(1, 20))
             suggested, searched, lived = suggesting.stop(), searching.stop(), living.stop()
