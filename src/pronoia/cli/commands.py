@@ -3,10 +3,11 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import bench, doctor, export_memories, keys, migrate, organisations, projects, serve, users
+from pronoia.cli import audit, bench, doctor, export_memories, keys, migrate, organisations, projects, serve, users
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
+from pronoia.domain.audit import COMMAND, acting
 
 
 class Commands(TyperGroup):
@@ -14,7 +15,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> object:  # pyright: ignore[reportIncompatibleMethodOverride] - the base names a private class
         """Run a command."""
-        with reported_errors():
+        with reported_errors(), acting(COMMAND):
             return super().invoke(ctx)
 
 
@@ -51,4 +52,5 @@ import_memories.register(app)
 export_memories.register(app)
 migrate.register(app)
 doctor.register(app)
+audit.register(app)
 bench.register(app)
