@@ -3,7 +3,7 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import bench, doctor, export_memories, keys, migrate, serve
+from pronoia.cli import backup, bench, doctor, export_memories, keys, migrate, restore, serve
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
@@ -28,6 +28,7 @@ app = typer.Typer(
         "pronoia serve --first-key                  # server, database, a key and a sample memory",
         "pronoia keys create --user ada             # a key for one user",
         "pronoia import notes.jsonl --user ada      # remember a file",
+        "pronoia backup --to /backups/monday        # everything, encrypted",
         "pronoia doctor                             # is everything as it should be?",
     ),
 )
@@ -47,5 +48,7 @@ keys.register(app)
 import_memories.register(app)
 export_memories.register(app)
 migrate.register(app)
+backup.register(app)
+restore.register(app)
 doctor.register(app)
 bench.register(app)

@@ -15,7 +15,6 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.folder_lock import FolderLock
 from pronoia.adapters.postgres.migrations import migrate
 from pronoia.adapters.telemetry.logs import configure_logs
@@ -25,6 +24,7 @@ from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.first_key import ensure_first_key, welcome
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json, print_note
+from pronoia.cli.storage import embedded_server
 from pronoia.config import Settings, to_environment
 from pronoia.domain.errors import ConfigurationError
 from pronoia.faces.http.protocol import BoundedProtocol
@@ -54,13 +54,22 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option("--port", help="0 takes a free one.  [default: 8080]")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")] = None,
+    archive_wal: Annotated[
+        str | None,
+        typer.Option(
+            "--archive-wal",
+            metavar="FOLDER",
+            help="Archive the log of the embedded PostgreSQL, for a restore to a point in time.",
+            show_default=False,
+        ),
+    ] = None,
     first_key: Annotated[
         bool, typer.Option("--first-key", help="If there is no key yet, make one and load a sample memory.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM; both stop it and its database within ten seconds."""
-    settings = settings_of(data, database_url, host=host, port=port, workers=workers)
+    settings = settings_of(data, database_url, host=host, port=port, workers=workers, wal_archive=archive_wal)
     with ExitStack() as stack:
         stop = stack.enter_context(_stoppable())
         folder = Path(settings.data)
@@ -196,7 +205,7 @@ def _database(settings: Settings) -> Generator[str]:
         asyncio.run(_migrate(settings.database_direct_url or settings.database_url))
         yield settings.database_url
         return
-    server = EmbeddedPostgres(Path(settings.data))
+    server = embedded_server(settings)
     try:
         url = asyncio.run(server.start())
         asyncio.run(_migrate(url))

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from pronoia.services.services import Services
 
 
+def embedded_server(settings: Settings) -> EmbeddedPostgres:
+    """Give the server of the data folder, not started yet."""
+    archive = Path(settings.wal_archive) if settings.wal_archive else None
+    return EmbeddedPostgres(Path(settings.data), archive=archive)
+
+
 @asynccontextmanager
 async def running_postgres(settings: Settings) -> AsyncGenerator[str]:
     """Give the URL of a running PostgreSQL, migrated or not."""
     if settings.database_url:
         yield settings.database_url
         return
-    server = EmbeddedPostgres(Path(settings.data))
+    server = embedded_server(settings)
     url = await server.start()
     try:
         yield url

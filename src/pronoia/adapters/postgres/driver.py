@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import asyncpg
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from pronoia.adapters.postgres.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from pronoia.adapters.postgres.statements import Finished
@@ -62,6 +62,27 @@ class Connection(Protocol):
 
     async def execute(self, query: str, *arguments: object) -> str:
         """Run a statement; without arguments, any number of them."""
+        ...
+
+    async def copy_from_query(
+        self,
+        query: str,
+        *,
+        output: Callable[[bytes], Awaitable[None]],
+        format: Literal["binary"],  # noqa: A002 - asyncpg's name
+    ) -> str:
+        """Write the rows of a query, piece by piece, and give `COPY` and their number."""
+        ...
+
+    async def copy_to_table(
+        self,
+        table_name: str,
+        *,
+        source: AsyncIterable[bytes],
+        columns: Sequence[str],
+        format: Literal["binary"],  # noqa: A002 - asyncpg's name
+    ) -> str:
+        """Store rows that copy_from_query wrote, and give `COPY` and their number."""
         ...
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> Transaction:

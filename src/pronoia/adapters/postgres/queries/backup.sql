@@ -1,0 +1,66 @@
+-- backup_tables: The tables that hold what must not be lost, and what each of them refers to. `statement` reads all rows
+-- in the order of the primary key, whatever the collation of the database; `whole` is whether this role sees them all.
+select
+    c.relname as name,
+    cols.names as columns,
+    format('select %s from public.%I order by %s', cols.list, c.relname, keys.list) as statement,
+    array(
+        select r.relname from pg_constraint f join pg_class r on r.oid = f.confrelid
+        where f.conrelid = c.oid and f.contype = 'f' and f.confrelid <> c.oid
+        order by r.relname
+    ) as refers_to,
+    pg_total_relation_size(c.oid) - pg_indexes_size(c.oid) as size,
+    not row_security_active(c.oid) or exists (
+        select from pg_policy p
+        where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('*', 'r')
+            and pg_get_expr(p.polqual, p.polrelid) = 'true'
+            and exists (select from unnest(p.polroles) as r (oid) where r.oid = 0 or pg_has_role(r.oid, 'usage'))
+    ) as whole
+from pg_class c
+join pg_index i on i.indrelid = c.oid and i.indisprimary
+cross join lateral (
+    select array_agg(a.attname::text order by a.attnum) as names,
+        string_agg(quote_ident(a.attname), ', ' order by a.attnum) as list
+    from pg_attribute a
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+) as cols
+cross join lateral (
+    select string_agg(quote_ident(a.attname) || case when a.attcollation = 0 then '' else ' collate "C"' end, ', '
+        order by k.place) as list
+    from unnest(i.indkey::smallint[]) with ordinality as k (number, place)
+    join pg_attribute a on a.attrelid = c.oid and a.attnum = k.number
+) as keys
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+    and c.relpersistence = 'p' and c.relname <> all($1::text[])
+order by c.relname;
+
+-- backup_memory: Enough to sort most tables without going to the disk.
+set local work_mem = '64MB';
+
+-- target_tables: The tables that are there already, by name.
+select c.relname as name
+from pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+    and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+order by c.relname
+limit 3;
+
+-- empty_tables: What takes out the rows that migrations wrote, before those of the backup come in.
+select format('truncate %s cascade', string_agg(format('public.%I', name), ', ')) from unnest($1::text[]) as name;
+
+-- row_security: What lets the owner write rows by COPY, which row-level security forbids, and what takes that back.
+select
+    coalesce(string_agg(format('alter table public.%I no force row level security', c.relname), ';'), '') as lift,
+    coalesce(string_agg(format('alter table public.%I force row level security', c.relname), ';'), '') as impose
+from pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relforcerowsecurity;
+
+-- learn_sizes: Tell the planner what came in.
+analyze;
+
+-- archiving: Whether the log is archived, whether that last failed, the server's version, and about how large it is.
+select current_setting('archive_mode') <> 'off' as on,
+    coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) as failing,
+    current_setting('server_version_num')::integer as postgres,
+    (select sum(pg_database_size(oid))::bigint from pg_database) as size
+from pg_stat_archiver;
