@@ -7,16 +7,18 @@ import os
 import re
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.account import let_through, make_private_folder, server_account, write_private_file
-from pronoia.adapters.postgres.cluster import PORT, STOP_TIMEOUTS_SECONDS, SUPERUSER, Cluster
+from pronoia.adapters.postgres.cluster import POLL_SECONDS, PORT, STOP_TIMEOUTS_SECONDS, SUPERUSER, Cluster
 from pronoia.adapters.postgres.driver import connect, fetch_one
 from pronoia.adapters.postgres.embedded import DATABASE, url_of
 from pronoia.adapters.postgres.errors import translated_errors
+from pronoia.adapters.postgres.lock_file import read_lock_file
 from pronoia.adapters.postgres.migrations import applied
 from pronoia.adapters.postgres.programs import find_programs, read_program, run_program
 from pronoia.adapters.postgres.queries import QUERIES
@@ -113,6 +115,7 @@ async def restore_base(
     `progress` hears of the bytes unpacked. Raises BackupError if the base and the log do not lead there.
     """
     account = await asyncio.to_thread(server_account)
+    data = await asyncio.to_thread(data.resolve)  # programs run in another folder
     unfinished = Cluster(data / "postgres.new", find_programs(), account)
     await asyncio.to_thread(_unpack, backup, unfinished, progress)
     await _recover(unfinished, await asyncio.to_thread(_find_log, archive, unfinished), until)
@@ -156,17 +159,27 @@ async def _recover(cluster: Cluster, log: Path, until: datetime | None) -> None:
         make_private_folder(sockets, cluster.account)
         cluster.configure(sockets, settings)
         write_private_file(cluster.folder / "recovery.signal", "", cluster.account)
-        code, _ = await _control(cluster, "start", RECOVERY_TIMEOUT_SECONDS, "--log", str(said))
-        if code != 0:
-            text = said.read_text(errors="replace") if said.exists() else ""
+        code, told = await _control(cluster, "start", RECOVERY_TIMEOUT_SECONDS, "--log", str(said))
+        if code != 0 or not await _has_arrived(cluster):
+            text = said.read_text(errors="replace") if said.exists() else told
             reasons = re.findall(r"FATAL:\s+(.+)", text)
-            raise BackupError(
-                f"The log does not lead there: {reasons[0] if reasons else text[-SAID_CHARACTERS:]}.", part=PART
-            )
+            reason = reasons[0] if reasons else text[-SAID_CHARACTERS:]
+            raise BackupError(f"The base and the archived log do not lead there: {reason}.", part=PART)
         for mode, seconds in STOP_TIMEOUTS_SECONDS.items():
             if (await _control(cluster, "stop", seconds + RECOVERY_TIMEOUT_SECONDS, f"--mode={mode}"))[0] == 0:
                 return
     raise StoreUnavailableError(f"The restored PostgreSQL in {cluster.folder} did not stop.")
+
+
+async def _has_arrived(cluster: Cluster) -> bool:
+    """Wait until the server has gone through the log; false if it gave up, and ended."""
+    deadline = time.monotonic() + RECOVERY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        lock = await asyncio.to_thread(read_lock_file, cluster.lock_path)
+        if lock is None or lock.is_ready:
+            return lock is not None
+        await asyncio.sleep(POLL_SECONDS)
+    raise TimeoutError("The log was not gone through in time.")
 
 
 async def _control(cluster: Cluster, verb: str, seconds: float, *more: str) -> tuple[int, str]:
