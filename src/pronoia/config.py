@@ -86,10 +86,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="The same for each receiver of alerts.")
     ] = 120.0
     degradation_high_load_threshold: Annotated[
-        float, Meta(gt=0, le=1, description="Saturation from which suggestions and patterns are switched off.")
+        float,
+        Meta(gt=0, le=3, description="Saturation from which suggestions and patterns are switched off; from 2, never."),
     ] = 0.80
     degradation_critical_load_threshold: Annotated[
-        float, Meta(gt=0, le=1, description="Saturation from which maintenance and metrics reports are too.")
+        float, Meta(gt=0, le=3, description="Saturation from which maintenance and metrics reports are too.")
     ] = 0.95
     memory_limit_bytes: Annotated[
         int, Meta(ge=0, description="Memory a process may hold before it counts as full; 0 takes the machine's.")

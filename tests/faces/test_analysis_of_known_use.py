@@ -13,7 +13,17 @@ pytestmark = pytest.mark.anyio
 MORNINGS = 7
 DAY_SECONDS = 86_400
 TOGETHER = ("Green tea is in the cupboard", "The kettle is broken", "Grace keeps bees")
-APART = tuple(f"Other {number}" for number in range(8))
+# Of nothing in common, so that no relationship is found behind the test's back.
+APART = (
+    "Rent is due",
+    "Snow in Oslo",
+    "Jazz piano",
+    "Blue paint",
+    "Tax form",
+    "Marathon shoes",
+    "Goat cheese",
+    "Chess",
+)
 
 
 @pytest.fixture

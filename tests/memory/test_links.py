@@ -30,9 +30,10 @@ def links() -> Links:
             ids=b"".join(one.id.bytes for one in loaded),
             memory_ids=b"".join(one.memory_id.bytes for one in loaded),
             related_memory_ids=b"".join(one.related_memory_id.bytes for one in loaded),
-            types=[one.type.value for one in loaded],
+            types=bytes(list(RelationshipType).index(one.type) for one in loaded),
             strengths=struct.pack(">2d", *(one.strength for one in loaded)),
             explanations=[one.explanation for one in loaded],
+            explained_by=struct.pack("<2i", 0, 1),
             created_at=struct.pack(">2d", *(one.created_at.timestamp() for one in loaded)),
         )
     )
@@ -93,6 +94,6 @@ def test_the_columns_hold_what_is_there_loaded_or_added(links: Links) -> None:
 
 def test_a_removed_relationship_leaves_no_explanation_unless_another_has_the_same(links: Links) -> None:
     links.remove(FIRST.id)
-    assert FIRST.explanation not in vars(links)["_loaded"]._explanations.names
+    assert FIRST.explanation not in vars(links)["_loaded"]._explanations
     assert links.find(SECOND.id) == SECOND
     assert [link.explanation for link in links] == [SECOND.explanation]

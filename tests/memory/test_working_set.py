@@ -139,3 +139,38 @@ def test_a_deleted_memory_leaves_nothing_of_what_it_said_before_it_was_changed()
     held.apply(snapshots.removed(5, memory_id))
     assert [held.text(row) for row in range(held.size)] == ["", "bees", "", ""]
     assert held.vectors[[0, 2, 3]].any() == np.False_
+
+
+def test_a_frozen_set_stays_as_it_was():
+    """Another thread reads it while the event loop appends, replaces, forgets and merges words."""
+    old, replaced, forgotten = new("tea bees", 0, "a"), new("tea", 1, "a"), new("honey", 2, "a")
+    held = filled([old, replaced, forgotten])
+    frozen = held.frozen()
+    words = query_terms("tea bees honey")
+    before = frozen.lexicon.scores(words), frozen.previous, frozen.created_at.copy()
+    later = [new(f"tea roof {place}", 3 + place, "a") for place in range(2_000)]
+    changed = replace(replaced, text="friday", terms=analyze("friday"))
+    held.apply(snapshots.added(4, [changed], [stored(changed)], "space"))
+    held.apply(snapshots.added(5, later, [stored(one) for one in later], "space"))
+    held.apply(snapshots.removed(6, forgotten.id))
+    assert (held.size, frozen.size) == (2_004, 3)
+    assert len(frozen.vectors) == len(frozen.alive) == len(frozen.sessions.codes) == 3
+    assert frozen.lexicon.scores(words).tolist() == before[0].tolist()
+    assert frozen.created_at.tolist() == before[2].tolist()
+    assert before[1].tolist() == [-1, 0, 1]
+    assert frozen.previous.tolist()[:2] == [-1, 0]
+    assert frozen.row_of(old.id) == 0
+    assert frozen.row_of(replaced.id) is None
+    assert frozen.rows_of([old.id.bytes, replaced.id.bytes, later[0].id.bytes]).tolist() == [0, -1, -1]
+
+
+def test_rows_of_a_frozen_set_are_still_held_until_one_is_forgotten_or_all_is_read_anew():
+    one, other = new("tea", 0), new("bees", 1)
+    held = filled([one, other])
+    frozen = held.frozen()
+    assert held.still_holds(frozen, np.array([0, 1]))
+    held.apply(snapshots.removed(3, other.id))
+    assert held.still_holds(frozen, np.array([0]))
+    assert not held.still_holds(frozen, np.array([0, 1]))
+    held.apply(replace(snapshots.added(4, [one], [stored(one)], "space"), complete=True))
+    assert not held.still_holds(frozen, np.array([0]))

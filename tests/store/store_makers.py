@@ -110,9 +110,11 @@ def loaded_relationships(snapshot: Snapshot) -> list[Relationship]:
         for column in (links.ids, links.memory_ids, links.related_memory_ids)
     )
     strengths, times = (np.frombuffer(column, ">f8").tolist() for column in (links.strengths, links.created_at))
-    rows = zip(ids, ones, others, links.types, strengths, links.explanations, times, strict=True)
+    kinds = [list(RelationshipType)[code] for code in links.types]
+    explanations = [links.explanations[place] for place in np.frombuffer(links.explained_by, "<i4").tolist()]
+    rows = zip(ids, ones, others, kinds, strengths, explanations, times, strict=True)
     return [
-        Relationship(id_, one, other, RelationshipType(kind), strength, explanation, datetime.fromtimestamp(at, UTC))
+        Relationship(id_, one, other, kind, strength, explanation, datetime.fromtimestamp(at, UTC))
         for id_, one, other, kind, strength, explanation, at in rows
     ]
 

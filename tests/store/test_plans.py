@@ -137,3 +137,14 @@ async def test_recording_uses_reads_the_memories_used_only(database: Database, i
         read = await _rows_read(connection) - before
     # Once each to see that it is there, and twice for the foreign keys of the log and of the counts.
     assert read["memories"] <= 3 * len(uses)
+
+
+@pytest.mark.usefixtures("ids")
+async def test_claiming_work_reads_what_waits_once(database: Database) -> None:
+    async with database.writing(None) as connection:
+        before = await _rows_read(connection)
+        claimed = await connection.fetch(QUERIES["claim_work"], "link", 100, 60.0)
+        read = await _rows_read(connection) - before
+    assert sum(len(row["memory_ids"]) for row in claimed) == 100
+    # The oldest are chosen from all that is due, then found again by their places.
+    assert read["work"] <= USERS * MEMORIES + 300

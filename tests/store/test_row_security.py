@@ -136,7 +136,7 @@ async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connec
 
 
 @pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize("tenant", [None, "", str(uuid4())])
+@pytest.mark.parametrize("tenant", [None, "", str(uuid4())], ids=["none", "empty", "another"])
 async def test_without_a_tenant_or_as_another_no_row_is_seen(
     connection: asyncpg.Connection, tenant: str | None
 ) -> None:

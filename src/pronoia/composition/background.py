@@ -19,16 +19,15 @@ from pronoia.services.housekeeping import Housekeeping
 from pronoia.services.schedule import Job, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from pronoia.composition.foundation import Foundation
     from pronoia.composition.parts import Parts
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
+    from pronoia.services.monitoring.loops import Loop
     from pronoia.services.services import Services
 
 
-def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Coroutine[None, None, None]]:
+def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]:
     """Give what runs until the server stops."""
     background = Background(
         store=base.store,
@@ -52,27 +51,27 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Corou
         clock=base.clock,
         meter=base.meter,
     )
-    loops: list[Coroutine[None, None, None]] = [
-        base.resilience.run(),
-        parts.monitoring.watch.run(),
-        ProcessWatch(base.meter).run(),
-        gauges.run(),
-        parts.uses.run(),
-        parts.changes.announce(),
-        parts.changes.listen(),
-        background.run(),
-        housekeeping.run(),
-        parts.learning.run(),
-        parts.outcomes.run(),
-        services.maintenance.run(),
-        parts.ranking_weights.run(),
-        parts.ranking_weights.count(),
-        parts.caches.run(),
+    loops: list[Loop] = [
+        base.resilience.run,
+        parts.monitoring.watch.run,
+        ProcessWatch(base.meter).run,
+        gauges.run,
+        parts.uses.run,
+        parts.changes.announce,
+        parts.changes.listen,
+        background.run,
+        housekeeping.run,
+        parts.learning.run,
+        parts.outcomes.run,
+        services.maintenance.run,
+        parts.ranking_weights.run,
+        parts.ranking_weights.count,
+        parts.caches.run,
     ]
     if isinstance(base.limit_store, PostgresLimitStore):
-        loops.append(base.limit_store.run())
+        loops.append(base.limit_store.run)
     if base.settings.learning_schedule:
-        loops.append(_schedule(base, parts, services).run())
+        loops.append(_schedule(base, parts, services).run)
     return loops
 
 

@@ -78,7 +78,7 @@ def make_parts(base: Foundation) -> Parts:
         listeners=(outcomes, learning),
     )
     ranking_weights = _ranking_weights(base)
-    loops = Loops()
+    loops = Loops(clock=base.clock, meter=base.meter)
     return Parts(
         caches=caches,
         changes=changes,

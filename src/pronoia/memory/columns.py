@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class Column(Generic[Scalar]):
     @property
     def nbytes(self) -> int:
         return self._buffer.nbytes
+
+    def frozen(self) -> Self:
+        """Give the entries there are now, for another thread."""
+        return copy(self)
 
     def extend(self, values: NDArray[Any] | Sequence[float]) -> None:
         """Append entries."""
@@ -74,6 +79,12 @@ class Categories:
     @property
     def nbytes(self) -> int:
         return self._codes.nbytes + 128 * len(self.names)
+
+    def frozen(self) -> Categories:
+        """Give the entries there are now, for another thread. Names may be added to or blanked meanwhile."""
+        frozen = copy(self)
+        vars(frozen)["_codes"] = self._codes.frozen()
+        return frozen
 
     def extend(self, names: Sequence[str | None]) -> None:
         """Append names."""

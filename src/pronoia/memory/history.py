@@ -82,9 +82,9 @@ class History:
 
     def record_first(self, ids: bytes, times: Sequence[float]) -> None:
         """Append a use of each memory that has none yet; ids of 16 bytes a memory."""
-        for key, at in zip(split(ids), times, strict=True):
-            if key not in self._numbers:
-                self._record(key, at, counted=False)
+        first = {key: at for key, at in zip(split(ids), times, strict=True) if key not in self._numbers}
+        self._pending.update((_name(key, at), False) for key, at in first.items())
+        self._append(list(first.items()), own=True)
 
     def confirm(self, count: int) -> bool:
         """Note that the log has the `count` oldest pending uses. False, and nothing done, if there are not so many."""

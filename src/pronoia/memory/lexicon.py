@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -50,6 +51,10 @@ class Lexicon:
     def lengths(self) -> NDArray[np.float32]:
         """Words that carry meaning, a row."""
         return self._lengths[: self._size]
+
+    def frozen(self) -> Lexicon:
+        """Give what there is now, for another thread."""
+        return copy(self)
 
     def extend(self, terms: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
         """Append rows: all their terms in order, and how many each row has."""
@@ -109,7 +114,7 @@ class Lexicon:
     def _postings(self, term: np.uint32) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         first, last = self._terms.searchsorted(term, "left"), self._terms.searchsorted(term, "right")
         rows, counts = self._rows[first:last], self._counts[first:last]
-        newest = self._tail.get(int(term))
+        newest = self._newest(int(term))
         if not newest:
             return rows, counts
         added = np.array(newest, dtype=np.int32)
@@ -123,7 +128,7 @@ class Lexicon:
         words = np.repeat(np.arange(len(terms)), held)
         places = np.arange(len(words)) + (first - (np.cumsum(held) - held))[words]
         rows, counts = self._rows[places], self._counts[places]
-        newest = [(at, row, count) for at, term in enumerate(terms.tolist()) for row, count in self._tail.get(term, ())]
+        newest = [(at, row, count) for at, term in enumerate(terms.tolist()) for row, count in self._newest(term)]
         if not newest:
             return words, rows, counts
         added = np.array(newest)
@@ -132,6 +137,10 @@ class Lexicon:
             np.concatenate((rows, added[:, 1].astype(np.int32))),
             np.concatenate((counts, added[:, 2].astype(np.float32))),
         )
+
+    def _newest(self, term: int) -> list[tuple[int, int]]:
+        """Find a term in the tail, without the rows that were appended after this was frozen."""
+        return [one for one in self._tail.get(term, ()) if one[0] < self._size]
 
     def _append_lengths(self, counts: NDArray[np.int64]) -> None:
         needed = self._size + len(counts)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import ID_BYTES, Categories, split
+from pronoia.memory.columns import ID_BYTES, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.ports.snapshots import RelationshipColumns
+
+
+_TYPES = list(RelationshipType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,9 @@ class LinkTable:
         self._id_bytes = columns.ids
         self._ids = np.frombuffer(columns.ids, dtype=f"S{ID_BYTES}")
         self._alive = np.ones(len(self._ids), dtype=np.bool_)
-        self._types = Categories()
-        self._types.extend(columns.types)
-        self._explanations = Categories()
-        self._explanations.extend(columns.explanations)
+        self._types = np.frombuffer(columns.types, dtype=np.uint8)
+        self._explanations = list(columns.explanations)
+        self._explained_by = np.frombuffer(columns.explained_by, dtype="<i4")
         self._strengths = np.frombuffer(columns.strengths, dtype=">f8")
         self._times = np.frombuffer(columns.created_at, dtype=">f8")
         self._from = _Ends(columns.memory_ids)
@@ -55,8 +58,8 @@ class LinkTable:
 
     @property
     def nbytes(self) -> int:
-        """Ids, both ends with their order, two codes, strength and time."""
-        return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 8 + 16 + 1)
+        """Ids, both ends with their order, type, strength, explanation and time."""
+        return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 1 + 8 + 4 + 8 + 1) + 128 * len(self._explanations)
 
     def find(self, relationship_id: UUID) -> int | None:
         """Find the row of a relationship that was not removed."""
@@ -68,12 +71,11 @@ class LinkTable:
     def columns(self) -> LinkColumns:
         """Give what was not removed by column."""
         rows = np.flatnonzero(self._alive)
-        names = [RelationshipType(name) for name in self._types.names]
         return LinkColumns(
             keys=split(self._ids[rows].tobytes()),
             from_keys=self._from.keys(rows),
             to_keys=self._to.keys(rows),
-            types=[names[code] for code in self._types.codes[rows].tolist()],
+            types=[_TYPES[code] for code in self._types[rows].tolist()],
             strengths=self._strengths[rows].astype(np.float64),
             created_at=self._times[rows].astype(np.float64),
         )
@@ -81,9 +83,9 @@ class LinkTable:
     def remove(self, row: int) -> None:
         """Remove a relationship, and its explanation if no other has the same."""
         self._alive[row] = False
-        code = self._explanations.codes[row]
-        if code >= 0 and not (self._alive & (self._explanations.codes == code)).any():
-            self._explanations.blank(int(code))
+        explanation = int(self._explained_by[row])
+        if not (self._alive & (self._explained_by == explanation)).any():
+            self._explanations[explanation] = ""
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
         return [self.relationship(row) for row in self._from.rows(memory_id) if self._alive[row]]
@@ -93,11 +95,10 @@ class LinkTable:
 
     def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
         """Give the type and strength of each."""
-        kinds = [RelationshipType(name) for name in self._types.names]
         rows = np.flatnonzero(self._alive)
-        codes: list[int] = self._types.codes[rows].tolist()
+        codes: list[int] = self._types[rows].tolist()
         strengths: list[float] = self._strengths[rows].tolist()
-        return ((kinds[code], strength) for code, strength in zip(codes, strengths, strict=True))
+        return ((_TYPES[code], strength) for code, strength in zip(codes, strengths, strict=True))
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -105,9 +106,9 @@ class LinkTable:
             id=_id(self._id_bytes, row),
             memory_id=self._from.memory_id(row),
             related_memory_id=self._to.memory_id(row),
-            type=RelationshipType(self._types.name(row) or ""),
+            type=_TYPES[int(self._types[row])],
             strength=float(self._strengths[row]),
-            explanation=self._explanations.name(row) or "",
+            explanation=self._explanations[int(self._explained_by[row])],
             created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
         )
 
@@ -117,14 +118,19 @@ class _Ends:
 
     def __init__(self, memory_ids: bytes) -> None:
         self._memory_ids = memory_ids
-        halves = np.frombuffer(memory_ids, dtype=">u8")[1::2].astype(np.uint64)
-        self._order: NDArray[np.intp] = np.argsort(halves, kind="stable")
-        self._halves = halves[self._order]
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+        """The halves in order, and the row that each is of."""
+        halves = np.frombuffer(self._memory_ids, dtype=">u8")[1::2].astype(np.uint64)
+        order = np.argsort(halves)
+        return halves[order], order
 
     def rows(self, memory_id: UUID) -> list[int]:
+        halves, order = self._sorted
         half = np.uint64(memory_id.int & (1 << 64) - 1)
-        first, last = np.searchsorted(self._halves, half, "left"), np.searchsorted(self._halves, half, "right")
-        return [row for row in self._order[first:last].tolist() if self.memory_id(row) == memory_id]
+        first, last = np.searchsorted(halves, half, "left"), np.searchsorted(halves, half, "right")
+        return [row for row in order[first:last].tolist() if self.memory_id(row) == memory_id]
 
     def keys(self, rows: NDArray[np.intp]) -> list[bytes]:
         return split(np.frombuffer(self._memory_ids, dtype=f"V{ID_BYTES}")[rows].tobytes())

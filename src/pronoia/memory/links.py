@@ -85,7 +85,7 @@ class Links:
 
     def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
         """Give the type and strength of each."""
-        return chain(self._loaded.strengths(), ((link.type, link.strength) for link in self._all.values()))
+        return chain(self._loaded.strengths(), ((link.type, link.strength) for link in list(self._all.values())))
 
     def _strongest(self, loaded: list[Relationship], added: Iterable[UUID]) -> list[Relationship]:
         every = chain(loaded, (self._all[one] for one in added))

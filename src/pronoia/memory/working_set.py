@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,7 +15,7 @@ from pronoia.memory.columns import Categories, Column, split
 from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
-from pronoia.memory.sessions import neighbours
+from pronoia.memory.sessions import SessionOrder
 from pronoia.ports.snapshots import RelationshipColumns
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Filters
+    from pronoia.memory.sessions import Neighbours
     from pronoia.ports.snapshots import MemoryColumns, Snapshot, UsageColumns
 
 HALF_HEADER = 2
@@ -35,7 +37,7 @@ OVERHEAD_OF_A_MEMORY = 400
 class WorkingSet:
     """Rows are never reused or moved: a changed memory gets a new row and its old one dies.
 
-    A reader in another thread that took `size` and the arrays before therefore stays right.
+    It changes on the event loop; another thread reads a frozen one.
     """
 
     def __init__(self, scope: Scope, space: str, dimensions: int) -> None:
@@ -47,6 +49,8 @@ class WorkingSet:
     def _clear(self) -> None:
         self.version = 0
         self.activity = 0
+        self._size = 0
+        self._deaths = 0
         self._keys: list[bytes] = []
         self._replaced: dict[bytes, list[int]] = {}
         self._rows: dict[bytes, int] = {}
@@ -74,12 +78,27 @@ class WorkingSet:
         self.links = Links(RelationshipColumns())
         self.history = History()
         self._text_bytes = 0
-        self._neighbours: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
+        self._session_order = SessionOrder()
+
+    def frozen(self) -> WorkingSet:
+        """Give the set as it is now, for another thread, at the cost of some microseconds.
+
+        Rows that are appended meanwhile are not seen. Those that die may be seen as they were or as dead.
+        """
+        frozen = copy(self)
+        for name, part in vars(self).items():
+            if isinstance(part, Column | Categories | Lexicon):
+                vars(frozen)[name] = part.frozen()
+        return frozen
+
+    def still_holds(self, frozen: WorkingSet, rows: NDArray[np.intp]) -> bool:
+        """Say whether rows of what was frozen are still the same memories, and none of them was forgotten."""
+        return self._keys is frozen._keys and bool(self.alive[rows].all())
 
     @property
     def size(self) -> int:
         """Rows, dead ones included."""
-        return len(self._keys)
+        return self._size
 
     @property
     def count(self) -> int:
@@ -133,12 +152,12 @@ class WorkingSet:
     @property
     def previous(self) -> NDArray[np.int32]:
         """Row before, in the same session; -1 for none."""
-        return self._session_order()[0]
+        return self._neighbours()[0]
 
     @property
     def following(self) -> NDArray[np.int32]:
         """Row after, in the same session; -1 for none."""
-        return self._session_order()[1]
+        return self._neighbours()[1]
 
     @property
     def nbytes(self) -> int:
@@ -183,11 +202,14 @@ class WorkingSet:
 
     def row_of(self, memory_id: UUID) -> int | None:
         """Find the living row of a memory."""
-        return self._rows.get(memory_id.bytes)
+        row = self._rows.get(memory_id.bytes, self._size)
+        return row if row < self._size else None
 
     def rows_of(self, keys: Sequence[bytes]) -> NDArray[np.intp]:
         """Find the living rows of memories by the 16 bytes of their ids; -1 for one that is gone."""
-        return np.fromiter((self._rows.get(key, -1) for key in keys), dtype=np.intp, count=len(keys))
+        rows = np.fromiter((self._rows.get(key, -1) for key in keys), dtype=np.intp, count=len(keys))
+        rows[rows >= self._size] = -1
+        return rows
 
     def rows_of_history(self) -> NDArray[np.intp]:
         """Find the living row of each memory of the history, by its number; -1 for one that is gone."""
@@ -268,18 +290,15 @@ class WorkingSet:
         metadata = msgspec.json.decode(self._metadata[row], type=dict[str, object])
         return all(key in metadata and _equal(metadata[key], value) for key, value in filters.metadata.items())
 
-    def _session_order(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        order = self._neighbours
-        if order is None or len(order[0]) != self.size:
-            order = neighbours(self.sessions.codes, self.occurred_at, self.alive)
-            self._neighbours = order
-        return order
+    def _neighbours(self) -> Neighbours:
+        state = self._size, self._deaths
+        return self._session_order.of(state, self.sessions.codes, self.occurred_at, self.alive)
 
     def _kill(self, key: bytes) -> int | None:
         row = self._rows.pop(key, None)
         if row is not None:
             self.alive[row] = False
-            self._neighbours = None
+            self._deaths += 1
         return row
 
     def _forget(self, key: bytes) -> None:
@@ -327,6 +346,7 @@ class WorkingSet:
         self.sessions.extend(columns.session_ids)
         self.agents.extend(columns.agent_ids)
         self.speakers.extend(columns.speakers)
+        self._size += count
         self._keep_counts(first, replaced)
 
     def _append_vectors(self, columns: MemoryColumns) -> None:

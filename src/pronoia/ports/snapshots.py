@@ -58,10 +58,14 @@ class RelationshipColumns:
     """16 bytes a relationship; so are both ends."""
     memory_ids: bytes = b""
     related_memory_ids: bytes = b""
-    types: list[str] = field(default_factory=list[str])
+    types: bytes = b""
+    """A byte a relationship: the place of its type in RelationshipType."""
     strengths: bytes = b""
     """In [0, 1], a big-endian float64 a relationship."""
     explanations: list[str] = field(default_factory=list[str])
+    """Each once."""
+    explained_by: bytes = b""
+    """A little-endian int32 a relationship: the place of its explanation."""
     created_at: bytes = b""
     """Seconds since the epoch, a big-endian float64 a relationship."""
 

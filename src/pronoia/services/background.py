@@ -124,7 +124,8 @@ class Background:
         status = "failed"
         try:
             with timed(self._meter, self._clock, "relationship_detection_duration_seconds"):
-                found = await loop.run_in_executor(self._executor, self._find_links, held, _rows(held, work.memory_ids))
+                rows = _rows(held, work.memory_ids)
+                found = await loop.run_in_executor(self._executor, self._find_links, held.frozen(), rows)
             status = "succeeded"
         finally:
             self._meter.count("relationship_detection_attempts_total", status=status)
@@ -134,9 +135,8 @@ class Background:
 
     def _find_links(self, held: WorkingSet, rows: list[int]) -> list[Relationship]:
         """Relate memories, at the cost of one matrix product; runs beside the event loop."""
-        size = held.size
-        likeness = held.vectors[rows] @ held.vectors[:size].T
-        earlier = held.alive[:size] & (held.created_at[:size] <= held.created_at[rows][:, None])
+        likeness = held.vectors[rows] @ held.vectors.T
+        earlier = held.alive & (held.created_at <= held.created_at[rows][:, None])
         likeness[~earlier] = 0
         return [link for place, row in enumerate(rows) for link in self._links_of(held, row, likeness[place])]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,7 +123,8 @@ class Insights:
         times = np.array([at for _, at in known], dtype=np.float64)
         order = np.argsort(times, kind="stable")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._report, held, memory_count, rows[order], times[order])
+        work = partial(self._report, held.frozen(), memory_count, rows[order], times[order])
+        return await loop.run_in_executor(self._executor, work)
 
     def _report(
         self, held: WorkingSet, memory_count: int, rows: NDArray[np.int64], times: NDArray[np.float64]

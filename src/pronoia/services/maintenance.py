@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -79,8 +78,7 @@ class Maintenance:
             held = await self._excerpts.last_used(scope)
         version = held.version
         now = (at or self._clock.now()).timestamp()
-        # A complete reload gives the set new columns; the copy goes on reading those that it began with.
-        work = partial(find_maintenance, copy(held), now)
+        work = partial(find_maintenance, held.frozen(), now)
         with timed(self._meter, self._clock, "maintenance_duration_seconds"):
             return await asyncio.get_running_loop().run_in_executor(self._executor, work), version
 

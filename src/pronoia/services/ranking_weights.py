@@ -348,6 +348,7 @@ class RankingWeights:
     ) -> bool:
         """Measure and fit beside the event loop; a query takes about a millisecond."""
         vectors = await self._embedder.embed(list(queries))
+        held = held.frozen()
 
         def learn() -> bool:
             fitted = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -266,12 +267,16 @@ class Recall:
         prior = self._prior
         if relevance is not None:
             prior = msgspec.structs.replace(prior, relevance=relevance)
-        mask = held.matching(request.filters)
         now = at.timestamp()
         if held.size <= LARGEST_INLINE:
-            return rank(held, query, mask, now, options, prior)
+            return rank(held, query, held.matching(request.filters), now, options, prior)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, rank, held, query, mask, now, options, prior)
+        while True:
+            frozen = held.frozen()
+            work = partial(rank, frozen, query, frozen.matching(request.filters), now, options, prior)
+            ranking = await loop.run_in_executor(self._executor, work)
+            if held.still_holds(frozen, ranking.rows):
+                return ranking
 
     async def _candidates(self, scope: Scope, request: SearchRequest, vector: Vector | None) -> WorkingSet:
         snapshot = await self._store.candidates(

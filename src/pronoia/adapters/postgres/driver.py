@@ -67,7 +67,7 @@ class Connection(Protocol):
     async def copy_from_query(
         self,
         query: str,
-        *,
+        *arguments: object,
         output: Callable[[bytes], Awaitable[None]],
         format: Literal["binary"],  # noqa: A002 - asyncpg's name
     ) -> str:

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one, halfvec
+from pronoia.adapters.postgres.link_copy import load_links
 from pronoia.adapters.postgres.memory_reader import filter_arguments
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import relationship_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pronoia.ports.snapshots import UserState
 
 SLICE = 1_000
-"""Memories or relationships in one row of a complete load: decoding one keeps the event loop for a millisecond."""
+"""Memories in one row of a complete load: decoding one keeps the event loop for a millisecond."""
 LONGEST_HISTORY = 50_000
 """Uses that a complete load reads; older ones say little about the next."""
 NO_ACCESSES = AccessColumns()
@@ -92,11 +93,9 @@ async def _load_all(connection: Connection, scope: Scope, space: str) -> Snapsho
     state = await connection.fetchrow(QUERIES["user_state"], *user)
     rows = await connection.fetch(QUERIES["load_memories"], *user, space, SLICE)
     usage = await connection.fetchrow(QUERIES["load_usage"], *user)
-    relationships = await connection.fetch(QUERIES["load_relationships"], *user, SLICE)
+    links = await load_links(connection, scope)
     accesses = await fetch_one(connection, QUERIES["load_accesses"], *user, LONGEST_HISTORY)
-    return _snapshot(
-        state, memories=rows, usage=usage, links=_relationships(relationships), accesses=_accesses(accesses)
-    )
+    return _snapshot(state, memories=rows, usage=usage, links=links, accesses=_accesses(accesses))
 
 
 async def _load_some(
@@ -174,18 +173,6 @@ def _snapshot(
 
 def _accesses(row: Row | None) -> AccessColumns:
     return NO_ACCESSES if row is None else AccessColumns(row["memory_ids"], row["times"])
-
-
-def _relationships(slices: Sequence[Row]) -> RelationshipColumns:
-    return RelationshipColumns(
-        ids=b"".join(row["ids"] for row in slices),
-        memory_ids=b"".join(row["memory_ids"] for row in slices),
-        related_memory_ids=b"".join(row["related_memory_ids"] for row in slices),
-        types=list(chain.from_iterable(row["types"] for row in slices)),
-        strengths=b"".join(row["strengths"] for row in slices),
-        explanations=list(chain.from_iterable(row["explanations"] for row in slices)),
-        created_at=b"".join(row["created_at"] for row in slices),
-    )
 
 
 def _usage(row: Row | None) -> UsageColumns:

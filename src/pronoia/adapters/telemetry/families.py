@@ -209,6 +209,7 @@ RESILIENCE = (
     Family("bulkhead_in_use", Kind.GAUGE, "Places of a bulkhead that are in use.", ("bulkhead",)),
     Family("bulkhead_queued", Kind.GAUGE, "Callers that wait for a place.", ("bulkhead",)),
     Family("bulkhead_rejected_total", Kind.COUNTER, "Callers for whom there was no place.", ("bulkhead",)),
+    Family("background_loop_failures_total", Kind.COUNTER, "Failures after which a loop began again.", ("loop",)),
     Family("retries_total", Kind.COUNTER, "Retries that the budget granted or refused.", ("dependency", "outcome")),
     Family(
         "saturation",

@@ -65,10 +65,10 @@ def parts(
         return watched.resources(await asyncio.to_thread(_disk_left, data))
 
     async def look_at_learning() -> Finding:
-        ended = loops.ended()
+        failing = loops.failing()
         details = {"loops": loops.names()}
-        if ended:
-            return Finding(Status.UNHEALTHY, f"Ended by a failure: {', '.join(ended)}. Restart the server.", details)
+        if failing:
+            return Finding(Status.UNHEALTHY, f"Failed lately, and tried again: {', '.join(failing)}.", details)
         return Finding(Status.HEALTHY, details=details)
 
     async def look_at_graph() -> Finding:

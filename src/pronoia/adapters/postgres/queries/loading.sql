@@ -75,22 +75,18 @@ from accesses
 where organisation_id = $1 and user_id = $2 and activity > $3 and memory_id <> all(array(
     select id from memories where organisation_id = $1 and user_id = $2 and archived_by is not null));
 
--- load_relationships: All relationships of a user by column, in slices of $3.
+-- load_relationships: All relationships of a user, to be copied: only what has a fixed size.
 select
-    string_agg(uuid_send(id), ''::bytea order by id) as ids,
-    string_agg(uuid_send(memory_id), ''::bytea order by id) as memory_ids,
-    string_agg(uuid_send(related_memory_id), ''::bytea order by id) as related_memory_ids,
-    array_agg(type order by id) as types,
-    string_agg(float8send(strength), ''::bytea order by id) as strengths,
-    array_agg(explanation order by id) as explanations,
-    string_agg(float8send(date_part('epoch', created_at)), ''::bytea order by id) as created_at
-from (
-    select *, (row_number() over (order by id) - 1) / $3::int as slice
-    from relationships
-    where organisation_id = $1 and user_id = $2 and archived_by is null
-) numbered
-group by slice
-order by slice;
+    id, memory_id, related_memory_id, (array_position($3::text[], type) - 1)::int2, strength,
+    date_part('epoch', created_at), hashtextextended(explanation, 0)
+from relationships
+where organisation_id = $1 and user_id = $2 and archived_by is null
+
+-- load_explanations: What explains a user's relationships, each once, by its hash; most have it in common.
+select hashtextextended(explanation, 0) as hash, explanation
+from relationships
+where organisation_id = $1 and user_id = $2 and archived_by is null
+group by explanation;
 
 -- changed_ids: Which memories and relationships changed or went after a version, and what was used after an activity.
 select
