@@ -59,6 +59,7 @@ async def _write_pending(parts: Parts) -> None:
         parts.learning.save,
         parts.outcomes.flush,
         parts.ranking_weights.close,
+        parts.changes.flush,
     )
     for write in writes:
         try:

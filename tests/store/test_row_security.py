@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from store_makers import NOW, feedback, key, memory, relationship
+from store_makers import NOW, erasure, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
@@ -14,6 +14,7 @@ from pronoia.adapters.postgres.insight_store import PostgresInsightStore, Postgr
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.adapters.postgres.retention_store import PostgresRetentionStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
@@ -21,6 +22,7 @@ from pronoia.ports.cache_tier import CacheEntry
 from pronoia.ports.insight_store import DailyOutcome, DailyValue, OutcomeKind
 from pronoia.ports.learning_stores import RankingExample, RankingState
 from pronoia.ports.limit_store import CellClaim
+from pronoia.ports.retention_store import RetentionPolicy
 from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ TABLES = (
     *("shared_answers", "kept_answers"),
     "rate_limits",
     "forgotten_users",
+    *("erasures", "retention_policies"),
 )
 
 INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
@@ -87,7 +90,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
         await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
-    await store.forget(Scope(scope.organisation_id, "somebody else"), None)
+    await store.forget(Scope(scope.organisation_id, "somebody else"), None, erasure())
+    await PostgresRetentionStore(database).set(scope.organisation_id, RetentionPolicy("default", 90))
     return scope
 
 
@@ -191,6 +195,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after"),
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
+        *("erasures_to_note", "note_erasures", "expired_memories"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

@@ -23,6 +23,8 @@ DatabaseUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Organisation = Annotated[UUID, typer.Option("--organisation", help="Whose keys and memories.")]
+Person = Annotated[str, typer.Option("--user", help="The person, by the user's name.", show_default=False)]
+Project = Annotated[str, typer.Option("--project", help="The project, by its id.", show_default=False)]
 User = Annotated[str, typer.Option("--user", help="Whose memories.", show_default=False)]
 
 

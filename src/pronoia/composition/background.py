@@ -41,6 +41,8 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
     )
     housekeeping = Housekeeping(
         store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
+        retention=services.retention,
+        erasures=parts.erasures,
         dimensions=base.embedder.dimensions,
     )
     gauges = Gauges(

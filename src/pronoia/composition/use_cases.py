@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
+from pronoia.adapters.postgres.retention_store import PostgresRetentionStore
 from pronoia.config import zone_of
 from pronoia.services.analysis import Analysis
 from pronoia.services.context import Context
@@ -20,13 +21,21 @@ from pronoia.services.predictions import Predictions
 from pronoia.services.rate_limiter import RateLimiter
 from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.relationships import Relationships
+from pronoia.services.retention import Retention
 from pronoia.services.services import Services
+from pronoia.services.subjects import Subjects
 from pronoia.services.suggest import Suggest
 
 if TYPE_CHECKING:
     from pronoia.composition.foundation import Foundation
     from pronoia.composition.parts import Parts
     from pronoia.services.resilience import Resilience
+
+
+EXPORTS = 2
+"""Of all that is held about somebody, side by side in a process: each keeps a connection until it is read."""
+EXPORTS_WAITING = 8
+EXPORT_WAIT_SECONDS = 5.0
 
 
 def make_services(base: Foundation, parts: Parts) -> Services:
@@ -42,8 +51,10 @@ def make_services(base: Foundation, parts: Parts) -> Services:
     relationships = Relationships(
         store=base.store, residents=base.residents, excerpts=parts.excerpts, changes=parts.changes, clock=base.clock
     )
+    memories = _memories(base, parts)
+    keys = Keys(store=PostgresKeyStore(base.database), clock=base.clock)
     return Services(
-        memories=_memories(base, parts),
+        memories=memories,
         recall=parts.recall,
         predictions=_predictions(base, parts),
         context=Context(recall=parts.recall),
@@ -59,7 +70,11 @@ def make_services(base: Foundation, parts: Parts) -> Services:
             meter=base.meter,
         ),
         maintenance=_maintenance(base, parts),
-        keys=Keys(store=PostgresKeyStore(base.database), clock=base.clock),
+        keys=keys,
+        subjects=_subjects(base, parts, memories, keys),
+        retention=Retention(
+            store=PostgresRetentionStore(base.database), memories=memories, clock=base.clock, meter=base.meter
+        ),
         limits=_rate_limits(base),
         health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
         resilience=base.resilience,
@@ -80,9 +95,24 @@ def _memories(base: Foundation, parts: Parts) -> Memories:
         learning=parts.learning,
         ranking_weights=parts.ranking_weights,
         answers=parts.answers,
+        erasures=parts.erasures,
         clock=base.clock,
         meter=base.meter,
         maximum_text_length=base.settings.maximum_text_length,
+    )
+
+
+def _subjects(base: Foundation, parts: Parts, memories: Memories, keys: Keys) -> Subjects:
+    return Subjects(
+        store=parts.subject_store,
+        memories=memories,
+        keys=keys,
+        bulkhead=base.resilience.bulkhead(
+            "export", concurrent=EXPORTS, queue=EXPORTS_WAITING, longest_wait_seconds=EXPORT_WAIT_SECONDS
+        ),
+        flushes=(parts.uses.flush, parts.learning.save, parts.outcomes.flush),
+        clock=base.clock,
+        meter=base.meter,
     )
 
 

@@ -11,6 +11,8 @@ from pronoia.domain.errors import UnavailableError
 
 if TYPE_CHECKING:
     from pronoia.ports.housekeeping import HousekeepingStore
+    from pronoia.services.erasures import Erasures
+    from pronoia.services.retention import Retention
 
 PAUSE_SECONDS = 60.0
 
@@ -20,12 +22,15 @@ log = structlog.get_logger(__name__)
 class Housekeeping:
     """Forgets old outcomes of writes, and brings users who outgrew the working sets into the shared indexes.
 
+    It also notes receipts of erasures in their ledger, and deletes what projects have kept long enough.
     Many processes may run it: each piece locks what it works on.
     """
 
-    def __init__(self, *, store: HousekeepingStore, dimensions: int) -> None:
+    def __init__(self, *, store: HousekeepingStore, retention: Retention, erasures: Erasures, dimensions: int) -> None:
         """`dimensions` are those of the embedder's vectors."""
         self._store = store
+        self._retention = retention
+        self._erasures = erasures
         self._dimensions = dimensions
 
     async def run(self) -> None:
@@ -47,3 +52,5 @@ class Housekeeping:
         for scope in users:
             while not await self._store.mark_approximate(scope):
                 pass
+        await self._erasures.note()
+        await self._retention.apply()

@@ -17,7 +17,7 @@ from pronoia.resilience.cache import ExpiringStore, SingleFlight
 from pronoia.services.drafts import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from uuid import UUID
 
     from pronoia.domain.records import Permission, Plan
@@ -121,9 +121,14 @@ class Keys:
     async def revoke(self, organisation_id: UUID, key_id: str) -> ApiKey:
         """Revoke a key for good; the first time stands. Raises NotFoundError."""
         key = await self._store.revoke(organisation_id, key_id, self._clock.now())
-        self._found.drop_group(key_id)
-        self._proved.drop_group(key_id)
+        self.forget([key_id])
         return key
+
+    def forget(self, key_ids: Iterable[str]) -> None:
+        """Look up again what became of keys."""
+        for key_id in key_ids:
+            self._found.drop_group(key_id)
+            self._proved.drop_group(key_id)
 
     async def _find(self, key_id: str) -> ApiKey | None:
         key = self._found.get(key_id)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.resilience import Resilience
+    from pronoia.services.retention import Retention
+    from pronoia.services.subjects import Subjects
     from pronoia.services.suggest import Suggest
 
 
@@ -38,6 +40,8 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    subjects: Subjects
+    retention: Retention
     limits: RateLimits
     answers: Answers
     caches: Caches

@@ -228,6 +228,12 @@ RESILIENCE = (
     Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
 )
 
+PRIVACY = (
+    Family("subject_exports_total", Kind.COUNTER, "Exports of all that is held about somebody."),
+    Family("memories_expired_total", Kind.COUNTER, "Memories deleted because their project keeps none that old."),
+    Family("erasure_ledger_failures_total", Kind.COUNTER, "Attempts to write the ledger of erasures that failed."),
+)
+
 FAMILIES: tuple[Family, ...] = (
     *HTTP,
     *CACHES,
@@ -241,4 +247,5 @@ FAMILIES: tuple[Family, ...] = (
     *RESILIENCE,
     *MONITORING,
     *PROCESS,
+    *PRIVACY,
 )

@@ -29,7 +29,9 @@ from pronoia.faces.http.routes import (
     predict,
     rate_limit,
     relationships,
+    retention,
     search,
+    subjects,
     suggest,
 )
 from pronoia.faces.http.routes.documentation import documentation
@@ -60,6 +62,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
     *monitoring.OPERATIONS,
+    *subjects.OPERATIONS,
+    *retention.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
