@@ -3,15 +3,24 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pronoia.cli.backup.restoring import Way, opened_backup, restore_into_database, restore_into_folder
-from pronoia.cli.backup.shared import Archive, KeyFile, archive_of, byte_bar, key_of
+from pronoia.cli.backup.shared import (
+    Archive,
+    Erasures,
+    KeyFile,
+    archive_of,
+    byte_bar,
+    key_of,
+    told_of_erasures,
+    with_ledger,
+)
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
-from pronoia.cli.output import print_json
+from pronoia.cli.output import print_json, print_note
 from pronoia.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,17 +47,18 @@ def restore(
     database_url: DatabaseUrl = None,
     key_file: KeyFile = None,
     archive: Archive = None,
+    erasures: Erasures = None,
     to_time: Annotated[
         str | None,
         typer.Option("--to-time", help="Go on from a base as far as this moment, such as 2026-11-25T14:00:00Z."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into a new data folder or an empty database, and bring it to this version.
+    """Restore a backup into a new data folder or an empty database, bring it to this version, erase the erased again.
 
     Every part is checked before anything is written, and a restore that fails leaves nothing behind.
     """
-    settings = settings_of(data, database_url)
+    settings = with_ledger(settings_of(data, database_url), erasures)
     until = None if to_time is None else _moment(to_time)
     began = time.monotonic()
     with byte_bar(quiet=as_json) as bar:
@@ -81,8 +91,8 @@ def _way(settings: Settings, backup: Backup, archive: Path | None, until: dateti
 
 async def _restore(settings: Settings, backup: Backup, way: Way | None, bar: Bar) -> Restored:
     if settings.database_url:
-        return await restore_into_database(backup, settings.database_direct_url or settings.database_url, bar)
-    return await restore_into_folder(backup, Path(settings.data), way, bar)
+        return await restore_into_database(settings, backup, bar)
+    return await restore_into_folder(settings, backup, way, bar)
 
 
 def _report(settings: Settings, backup: Backup, restored: Restored, seconds: float, *, as_json: bool) -> None:
@@ -94,6 +104,7 @@ def _report(settings: Settings, backup: Backup, restored: Restored, seconds: flo
                 "created_at": manifest.created_at,
                 "rows": {table.name: table.rows for table in manifest.tables},
                 "migrated": restored.migrated,
+                "erasures": restored.erasures,
                 "seconds": round(seconds, 2),
             }
         )
@@ -103,3 +114,4 @@ def _report(settings: Settings, backup: Backup, restored: Restored, seconds: flo
     typer.echo(
         f"Restored the backup of {manifest.created_at:%Y-%m-%d %H:%M:%S}Z into {target} in {seconds:.1f} s.{migrated}"
     )
+    print_note(told_of_erasures(restored.erasures))

@@ -65,7 +65,8 @@ def back_up(
 async def _tables(settings: Settings, backup: BackupWriter, bar: Bar) -> Manifest:
     began = datetime.now(UTC)
     async with running_postgres(settings) as url:
-        copied = await copy_out(settings.database_direct_url or url, backup, bar.show)
+        direct = settings.database_direct_url if settings.database_url else ""
+        copied = await copy_out(direct or url, backup, bar.show)
     return Manifest(
         kind="tables",
         created_at=began,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.backup.encryption import BackupKey
     from pronoia.config import Settings
+    from pronoia.services.subjects import Reapplied
 
 KeyFile = Annotated[
     Path | None,
@@ -30,6 +32,29 @@ Archive = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+
+Erasures = Annotated[
+    Path | None,
+    typer.Option("--erasures", help="The ledger of erasures.  [default: $PRONOIA_ERASURE_LEDGER]", show_default=False),
+]
+
+
+def with_ledger(settings: Settings, ledger: Path | None) -> Settings:
+    """Name the ledger to apply, or none if none was asked for and none is there. Raises ConfigurationError."""
+    if ledger is not None and not ledger.is_file():
+        raise ConfigurationError(f"There is no ledger {ledger}.")
+    found = ledger or Path(settings.erasure_ledger)
+    return msgspec.structs.replace(settings, erasure_ledger=str(found) if found.is_file() else "")
+
+
+def told_of_erasures(erasures: Reapplied | None) -> str:
+    """Say what came of the ledger, in a sentence."""
+    if erasures is None:
+        return (
+            "No ledger of erasures was found: whoever was erased since is there again. See `pronoia subject reapply`."
+        )
+    refused = f" Lines {erasures.refused} are no receipts and were not applied." if erasures.refused else ""
+    return f"{erasures.erased} people of {erasures.entries} erasures in the ledger were erased again.{refused}"
 
 
 def key_of(settings: Settings, file: Path | None) -> BackupKey:

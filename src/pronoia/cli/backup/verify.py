@@ -6,14 +6,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from pronoia.cli.backup.restoring import Way, opened_backup, restore_into_folder
-from pronoia.cli.backup.shared import Archive, KeyFile, archive_of, byte_bar, key_of
+from pronoia.cli.backup.shared import (
+    Archive,
+    Erasures,
+    KeyFile,
+    archive_of,
+    byte_bar,
+    key_of,
+    told_of_erasures,
+    with_ledger,
+)
 from pronoia.cli.exit_codes import ExitCode
-from pronoia.cli.options import AsJson, examples
+from pronoia.cli.options import AsJson, examples, settings_of
 from pronoia.cli.output import print_json, print_note
-from pronoia.config import read_settings
 
 if TYPE_CHECKING:
     from pronoia.adapters.backup.folder import Manifest
@@ -29,10 +38,11 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
     key_file: KeyFile = None,
     archive: Archive = None,
+    erasures: Erasures = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into a temporary server and compare every table with what was backed up. Run it every night."""
-    settings = read_settings()
+    settings = with_ledger(settings_of(None, None), erasures)
     began = time.monotonic()
     with (
         byte_bar(quiet=as_json) as bar,
@@ -40,12 +50,13 @@ def verify(
     ):
         backup = opened_backup(folder, key_of(settings, key_file), bar)
         way = Way(archive_of(settings, archive)) if backup.manifest.kind == "base" else None
-        restored = asyncio.run(restore_into_folder(backup, Path(scratch) / "data", way, bar, measured=True))
+        target = msgspec.structs.replace(settings, data=str(Path(scratch) / "data"), database_url="")
+        restored = asyncio.run(restore_into_folder(target, backup, way, bar, measured=True))
     differences = _differences(backup.manifest, restored)
     rows = {name: count for name, (count, _) in restored.found.items()}
     if as_json:
         report = {"folder": str(folder), "created_at": backup.manifest.created_at, "rows": rows,
-                  "differences": differences, "migrated": restored.migrated,
+                  "differences": differences, "migrated": restored.migrated, "erasures": restored.erasures,
                   "seconds": round(time.monotonic() - began, 2)}  # fmt: skip
         print_json(report)
     else:
@@ -53,6 +64,7 @@ def verify(
             print_note(difference)
         equal = "differs from" if differences else "equals"
         typer.echo(f"What was restored {equal} what was backed up: {sum(rows.values()):,} rows in {len(rows)} tables.")
+        print_note(told_of_erasures(restored.erasures))
     raise typer.Exit(ExitCode.FAILURE if differences else ExitCode.SUCCESS)
 
 
