@@ -65,7 +65,10 @@ async def restore_into_folder(
         try:
             url = await server.start()
             return await restore_into_database(
-                msgspec.structs.replace(settings, database_url=url, database_direct_url=""), backup, bar, measured=measured
+                msgspec.structs.replace(settings, database_url=url, database_direct_url=""),
+                backup,
+                bar,
+                measured=measured,
             )
         finally:
             await server.stop()
