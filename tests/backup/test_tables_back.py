@@ -102,6 +102,7 @@ def test_every_row_comes_back_bit_by_bit_with_vectors_and_row_security(
     filled: str, folder: Path, pronoia: Run, empty_database_url: str
 ) -> None:
     forced = "select relname, relforcerowsecurity from pg_class where relkind = 'r' and relrowsecurity order by 1"
+    indexes = "select indexdef from pg_indexes where schemaname = 'public' order by 1"
     vectors = "select id, halfvec_send(embedding) from memories order by id"
     before = measured(filled)
     code, report = pronoia("restore", "--from", folder, "--database-url", empty_database_url)
@@ -110,6 +111,7 @@ def test_every_row_comes_back_bit_by_bit_with_vectors_and_row_security(
     assert before["memories"][0] == 2
     assert query(empty_database_url, vectors) == query(filled, vectors)
     assert query(empty_database_url, forced) == query(filled, forced)
+    assert query(empty_database_url, indexes) == query(filled, indexes)
 
 
 def test_every_lasting_table_is_backed_up_or_named_as_one_that_is_not(

@@ -55,6 +55,19 @@ select
 from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relforcerowsecurity;
 
+-- secondary_indexes: What drops the indexes that no constraint needs, and what builds them again once all rows are there.
+select
+    coalesce(string_agg(format('drop index public.%I', c.relname), ';'), '') as lift,
+    coalesce(string_agg(pg_get_indexdef(c.oid), ';'), '') as impose
+from pg_index i
+join pg_class c on c.oid = i.indexrelid
+join pg_class t on t.oid = i.indrelid
+where t.relnamespace = 'public'::regnamespace and t.relname = any($1::text[])
+    and not exists (select from pg_constraint k where k.conindid = c.oid);
+
+-- build_memory: Enough to build most indexes without going to the disk.
+set local maintenance_work_mem = '256MB';
+
 -- learn_sizes: Tell the planner what came in.
 analyze;
 
