@@ -256,6 +256,23 @@ def test_a_backup_of_a_newer_version_is_refused(database_url: str, pronoia: Run,
     assert not (tmp_path / "data").exists()
 
 
+def test_numbers_that_a_column_gives_itself_go_on_behind_those_that_came_back(
+    database_url: str, pronoia: Run, tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = known_migrations()[-1].number + 1
+    text = "create table counted (id integer generated always as identity primary key, name text)"
+    counting = Migration(number, f"{number:04}_counted.sql", hashlib.sha256(text.encode()).digest(), text)
+    known = [*known_migrations(), counting]
+    asyncio.run(migrate(database_url, migrations=known))
+    query(database_url, "insert into counted (name) values ('a'), ('b'), ('c')")
+    monkeypatch.setattr("pronoia.adapters.postgres.table_copies.known_migrations", lambda: known)
+    monkeypatch.setattr("pronoia.adapters.postgres.migrations.known_migrations", lambda: known)
+    assert pronoia("backup", "--to", tmp_path / "backup", "--database-url", database_url)[0] == 0
+    assert pronoia("restore", "--from", tmp_path / "backup", "--database-url", empty_database_url)[0] == 0
+    query(empty_database_url, "insert into counted (name) values ('d')")
+    assert [row["id"] for row in query(empty_database_url, "select id from counted order by id")] == [1, 2, 3, 4]
+
+
 def test_a_role_that_does_not_see_every_row_cannot_back_up(filled: str, pronoia: Run, tmp_path: Path) -> None:
     query(filled, "drop policy owner on memories")
     code, said = pronoia("backup", "--to", tmp_path / "backup", "--database-url", filled)

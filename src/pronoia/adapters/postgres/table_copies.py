@@ -157,6 +157,7 @@ async def _fill(connection: Connection, backup: Backup, progress: Callable[[int]
         )
         if _count(said) != table.rows:
             raise BackupError(f"{table.name} has {_count(said)} rows, not {table.rows}.", part=table.part)
+    await connection.execute(await connection.fetchval(QUERIES["count_on"], names))
     await connection.execute(QUERIES["build_memory"])
     for one in lifted:
         await connection.execute(one["impose"])

@@ -50,20 +50,30 @@ select format('truncate %s cascade', string_agg(format('public.%I', name), ', ')
 
 -- row_security: What lets the owner write rows by COPY, which row-level security forbids, and what takes that back.
 select
-    coalesce(string_agg(format('alter table public.%I no force row level security', c.relname), ';'), '') as lift,
-    coalesce(string_agg(format('alter table public.%I force row level security', c.relname), ';'), '') as impose
+    coalesce(string_agg(format('alter table public.%I no force row level security', c.relname), ';'), 'select') as lift,
+    coalesce(string_agg(format('alter table public.%I force row level security', c.relname), ';'), 'select') as impose
 from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relforcerowsecurity;
 
 -- secondary_indexes: What drops the indexes that no constraint needs, and what builds them again once all rows are there.
 select
-    coalesce(string_agg(format('drop index public.%I', c.relname), ';'), '') as lift,
-    coalesce(string_agg(pg_get_indexdef(c.oid), ';'), '') as impose
+    coalesce(string_agg(format('drop index public.%I', c.relname), ';'), 'select') as lift,
+    coalesce(string_agg(pg_get_indexdef(c.oid), ';'), 'select') as impose
 from pg_index i
 join pg_class c on c.oid = i.indexrelid
 join pg_class t on t.oid = i.indrelid
 where t.relnamespace = 'public'::regnamespace and t.relname = any($1::text[])
     and not exists (select from pg_constraint k where k.conindid = c.oid);
+
+-- count_on: What lets the sequences of columns go on behind the highest number that came in.
+select coalesce(string_agg(format(
+    'select setval(%L, coalesce((select max(%I) from public.%I), 0) + 1, false)',
+    s.oid::regclass, a.attname, c.relname), ';'), 'select')
+from pg_class s
+join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype in ('a', 'i')
+join pg_class c on c.oid = d.refobjid
+join pg_attribute a on a.attrelid = c.oid and a.attnum = d.refobjsubid
+where s.relkind = 'S' and c.relnamespace = 'public'::regnamespace and c.relname = any($1::text[]);
 
 -- build_memory: Enough to build most indexes without going to the disk.
 set local maintenance_work_mem = '256MB';
