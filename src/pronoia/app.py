@@ -56,6 +56,7 @@ async def _write_pending(parts: Parts) -> None:
     """Write what waits to be written. A database that is away at the end must not keep the rest from being closed."""
     writes: tuple[Callable[[], Awaitable[None]], ...] = (
         parts.uses.flush,
+        parts.key_uses.flush,
         parts.learning.save,
         parts.outcomes.flush,
         parts.ranking_weights.close,

@@ -40,17 +40,43 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="File with the key that backups are encrypted with. `pronoia backup key FILE` makes one.")
     ] = ""
     database_pooler: Annotated[
-        bool, Meta(description="The URL leads to a transaction pooler: turns off prepared statements.")
+        bool,
+        Meta(description="The URL leads to a transaction pooler: no prepared statements; settings by transaction."),
     ] = False
     database_direct_url: Annotated[
-        str, Meta(description="A connection past the pooler, for LISTEN. Needed only with a transaction pooler.")
+        str,
+        Meta(description="The way past a transaction pooler, for LISTEN and migrations. Needed with one, else not."),
     ] = ""
     database_connections: Annotated[int, Meta(ge=2, le=200, description="Connections a process holds at most.")] = 10
     database_timeout_seconds: Annotated[
         float, Meta(gt=0, le=300, description="Longest wait for a connection or a statement.")
     ] = 10.0
+    access_retention_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="Days that single uses are kept, which predictions and patterns learn from; 0 for ever.",
+        ),
+    ] = 365
+    metric_retention_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="Days that daily sums and metrics of learning are kept; 0 for ever.")
+    ] = 365
+    removal_retention_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500, description="Days that it is known of a deleted memory that there was one; 0 for ever."),
+    ] = 90
+    idempotency_hours: Annotated[
+        int, Meta(ge=1, le=8_760, description="Hours that a write is answered again by its Idempotency-Key.")
+    ] = 24
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
+    tls_certificate: Annotated[
+        str, Meta(description="PEM file of the server's certificate and its chain: serves HTTPS, TLS 1.2 and up.")
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="PEM file of its key. Both files may be renewed while the server runs.")
+    ] = ""
     workers: Annotated[int, Meta(ge=1, le=64, description="Server processes.")] = 1
     working_set_bytes: Annotated[
         int, Meta(ge=1 << 20, description="Memory for working sets in each process; the coldest users leave first.")
@@ -84,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="The same for the embedding endpoint.")
     ] = 60.0
     external_breaker_seconds: Annotated[
-        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts.")
+        float, Meta(gt=0, le=3600, description="The same for each receiver of alerts and each identity provider.")
     ] = 120.0
     degradation_high_load_threshold: Annotated[
         float,
@@ -129,6 +155,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[
         str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
     ] = ""
+    identity_providers: Annotated[
+        str, Meta(description="TOML file of the identity providers whose users are let in. See docs/security.md.")
+    ] = ""
+    token_leeway_seconds: Annotated[
+        float, Meta(ge=0, le=300, description="How far the clock of an identity provider may be from this machine's.")
+    ] = 30.0
+    maximum_token_seconds: Annotated[
+        float,
+        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires, whatever happens."),
+    ] = 86_400.0
     embedding_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, up to and with /v1. Empty uses the model in the package.")
     ] = ""
@@ -203,6 +239,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         settings = _with_ledger(msgspec.convert(values, Settings, strict=False))
         zone_of(settings.time_zone)
         networks_of(settings.trusted_proxies)
+        _check_pooler(settings)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"A setting is wrong: {error}. See docs/configuration.md.") from error
     return settings
@@ -213,6 +250,15 @@ def _with_ledger(settings: Settings) -> Settings:
     if settings.erasure_ledger or settings.database_url:
         return settings
     return msgspec.structs.replace(settings, erasure_ledger=f"{Path(settings.data).absolute()}-erasures.jsonl")
+
+
+def _check_pooler(settings: Settings) -> None:
+    """Refuse a pooler with no way past it: through it LISTEN hears nothing, and what others write stays unknown."""
+    if settings.database_pooler and not settings.database_direct_url:
+        raise ConfigurationError(
+            f"{PREFIX}DATABASE_DIRECT_URL: a server behind a transaction pooler also needs the way past it. "
+            "See docs/database.md."
+        )
 
 
 def zone_of(name: str) -> tzinfo:

@@ -1,4 +1,4 @@
-"""`pronoia subject` and `pronoia retention` on the real store, and the ledger that outlives it."""
+"""`pronoia subject` on the real store, and the ledger that outlives it."""
 
 from __future__ import annotations
 
@@ -183,18 +183,3 @@ def test_the_ledger_of_the_embedded_database_lies_beside_its_folder_and_elsewher
     assert read_settings({}, database_url="postgresql://db/pronoia").erasure_ledger == ""
     told = {"PRONOIA_ERASURE_LEDGER": "/mnt/ledger", "PRONOIA_DATABASE_URL": "postgresql://db/pronoia"}
     assert read_settings(told).erasure_ledger == "/mnt/ledger"
-
-
-def test_retention_is_set_listed_and_removed(pronoia: Run, database_url: str, remember: Callable[..., None]) -> None:
-    remember("ada", "Ada drinks tea")
-
-    def run(*arguments: str) -> Any:
-        result = pronoia("retention", *arguments, "--json", "--database-url", database_url)
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
-
-    assert run("set", "--project", "support", "--days", "90") == {"project_id": "support", "days": 90}
-    assert run("list") == [{"project_id": "support", "days": 90}]
-    run("remove", "--project", "support")
-    assert run("list") == []
-    assert pronoia("retention", "remove", "--project", "support", "--database-url", database_url).exit_code == 1

@@ -32,7 +32,9 @@ class Broken:
         raise ZeroDivisionError
 
 
-SERVICES = SimpleNamespace(keys=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS)
+SERVICES = SimpleNamespace(
+    authentication=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS
+)
 
 
 def watched(settings=None):

@@ -56,7 +56,7 @@ class Broken:
 def answer(method, path, *, settings=None, healthy=True, **request):
     async def send():
         services = SimpleNamespace(
-            keys=Keys(),
+            authentication=Keys(),
             health=Database(healthy),
             recall=Broken(),
             limits=NO_RATE_LIMITS,

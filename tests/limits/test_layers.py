@@ -48,7 +48,7 @@ async def admitted(limits, key, user, budget=Budget.ORDINARY, *, times):
 
 @pytest.mark.parametrize(("plan", "factor"), [("free", 1), ("pro", 10), ("team", 50), ("enterprise", 600)])
 async def test_a_plan_multiplies_the_documented_numbers(limited, plan, factor):
-    usages = await limited().of_key(key(Plan(plan)), "ada")
+    usages = await limited().of_principal(key(Plan(plan)), "ada")
     assert {usage.limiter: usage.limit for usage in usages} == {
         "organisation": 1_000 * factor,
         "user": 100 * factor,
@@ -90,7 +90,7 @@ async def test_what_is_free_spends_nothing(limited):
     limits = limited()
     for _ in range(200):
         assert await limits.charge(key(), "ada", Budget.FREE) is None
-    assert [usage.remaining for usage in await limits.of_key(key(), "ada")] == [1_000, 100, 20, 10]
+    assert [usage.remaining for usage in await limits.of_principal(key(), "ada")] == [1_000, 100, 20, 10]
 
 
 async def test_a_request_without_a_user_is_charged_to_its_key(limited):

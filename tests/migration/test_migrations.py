@@ -39,8 +39,8 @@ CATALOG = {
             (select string_agg(acl::text, ',' order by acl::text) from unnest(c.relacl) acl)
         from pg_class c join pg_attribute a on a.attrelid = c.oid
         left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
-            and c.relname <> 'schema_migrations'
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'm') and a.attnum > 0
+            and not a.attisdropped and c.relname <> 'schema_migrations'
         order by c.relname, a.attnum""",
     "constraints": """
         select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
@@ -49,6 +49,9 @@ CATALOG = {
     "indexes": """
         select tablename, indexname, indexdef from pg_indexes
         where schemaname = 'public' and tablename <> 'schema_migrations' order by 1, 2""",
+    "views": """
+        select oid::regclass::text, pg_get_viewdef(oid) from pg_class
+        where relnamespace = 'public'::regnamespace and relkind in ('v', 'm') order by 1""",
     "policies": """
         select tablename, policyname, permissive, roles::text, cmd, qual, with_check from pg_policies
         where schemaname = 'public' order by 1, 2""",

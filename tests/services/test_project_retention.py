@@ -9,15 +9,16 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from pronoia.adapters.postgres.housekeeping import PostgresHousekeeping
+from pronoia.adapters.postgres.transactions import Database
 from pronoia.app import open_services
-from pronoia.domain.errors import InvalidInputError, NotFoundError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Filters, Permission, Plan
-from pronoia.ports.retention_store import RetentionPolicy
-from pronoia.services import retention
 from pronoia.services.drafts import Draft
+from pronoia.services.expiry import Expiry
 from pronoia.services.recall import SearchRequest
 from pronoia.testing.clock import ManualClock
+from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,6 +37,14 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
+async def expiry(services: Services, clock: ManualClock, database_url: str) -> AsyncIterator[Expiry]:
+    database = await Database.open(database_url, connections=2, timeout_seconds=10)
+    store = PostgresHousekeeping(database, direct_url=database_url)
+    yield Expiry(store=store, memories=services.memories, clock=clock, meter=RecordingMeter())
+    await database.close()
+
+
+@pytest.fixture
 async def services(settings: Settings, clock: ManualClock) -> AsyncIterator[Services]:
     async with open_services(settings, clock) as services:
         yield services
@@ -51,15 +60,20 @@ async def texts(services: Services, scope: Scope) -> set[str]:
 
 
 async def test_memories_older_than_their_project_keeps_them_are_deleted_and_no_others(
-    services: Services, scope: Scope, clock: ManualClock, database_url: str, monkeypatch: pytest.MonkeyPatch
+    services: Services,
+    expiry: Expiry,
+    scope: Scope,
+    clock: ManualClock,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr("pronoia.services.expiry.BATCH", 2)
     other = Scope(uuid4(), "eve")
     await services.keys.create(
         user_id="eve", plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=other.organisation_id
     )
-    await services.retention.set(scope.organisation_id, "short", 30)
-    await services.retention.set(scope.organisation_id, "long", 90)
+    for project, days in (("short", 30), ("long", 90), ("default", None)):
+        await services.projects.create(scope.organisation_id, project, days)
     for number in range(5):
         await remember(services, scope, f"short note {number}", "short")
     await remember(services, scope, "long note", "long")
@@ -69,7 +83,7 @@ async def test_memories_older_than_their_project_keeps_them_are_deleted_and_no_o
     version = await remember(services, scope, "new short note", "short")
     assert len(await texts(services, scope)) == 8
     clock.advance(2 * DAY)
-    await services.retention.apply()
+    await expiry.apply()
     assert await texts(services, scope) == {"long note", "kept note", "new short note"}
     assert await texts(services, other) == {"another's note"}
     held = await services.recall._residents.get(scope)
@@ -81,32 +95,3 @@ async def test_memories_older_than_their_project_keeps_them_are_deleted_and_no_o
         assert await connection.fetchval("select count(*) from accesses where user_id = 'ada' and kind = 'write'") <= 3
     finally:
         await connection.close()
-
-
-async def test_a_look_is_taken_once_an_hour(services: Services, scope: Scope, clock: ManualClock) -> None:
-    await services.retention.apply()
-    await services.retention.set(scope.organisation_id, "short", 1)
-    await remember(services, scope, "note", "short")
-    clock.advance(DAY + 1)
-    services.retention._due_at = clock.monotonic() + 60
-    await services.retention.apply()
-    assert await texts(services, scope) == {"note"}
-    clock.advance(61)
-    await services.retention.apply()
-    assert await texts(services, scope) == set()
-
-
-async def test_policies_are_set_changed_and_removed_by_organisation(services: Services, scope: Scope) -> None:
-    organisation = scope.organisation_id
-    await services.retention.set(organisation, "b", 10)
-    await services.retention.set(organisation, "a", 20)
-    await services.retention.set(organisation, "b", 30)
-    assert await services.retention.listed(organisation) == [RetentionPolicy("a", 20), RetentionPolicy("b", 30)]
-    assert await services.retention.listed(uuid4()) == []
-    await services.retention.remove(organisation, "a")
-    assert await services.retention.listed(organisation) == [RetentionPolicy("b", 30)]
-    with pytest.raises(NotFoundError):
-        await services.retention.remove(organisation, "a")
-    for project, days in (("p", 0), ("p", 36_501), ("", 1)):
-        with pytest.raises(InvalidInputError):
-            await services.retention.set(organisation, project, days)

@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from store_makers import RESIDENT_LIMIT, key
 
+from database_administration import address, administer
+from pgbouncer import Way, running_pgbouncer
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
@@ -14,7 +16,7 @@ from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.domain.identifiers import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @pytest.fixture
@@ -50,3 +52,19 @@ def work(database: Database) -> PostgresWorkQueue:
 @pytest.fixture
 def keys(database: Database) -> PostgresKeyStore:
     return PostgresKeyStore(database)
+
+
+@pytest.fixture(scope="module")
+def pooled(postgres_url: str, template: str) -> Iterator[Way]:
+    """Give a way to a database through a pooler."""
+    name = f"pooled_{uuid4().hex}"
+    administer(postgres_url, f"create database {name} owner pronoia template {template}")
+    with running_pgbouncer(address(postgres_url, database=name)) as way:
+        yield way
+    administer(postgres_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module", params=["no pooler", "transaction pooler"])
+def way(request: pytest.FixtureRequest, pooled: Way) -> Way:
+    """Give the way through the pooler, and the one to the same database past it."""
+    return pooled if request.param == "transaction pooler" else Way(pooled.direct_url, pooled.direct_url, pooler=False)

@@ -120,6 +120,6 @@ async def test_answers_are_kept_for_a_day(store: PostgresMemoryStore, database: 
         await connection.execute(
             "update idempotency_keys set created_at = now() - interval '25 hours' where key = $1", ONCE.key
         )
-    assert await PostgresHousekeeping(database, direct_url="").purge_idempotency_keys() == 1
+    assert await PostgresHousekeeping(database, direct_url="").purge_idempotency_keys(timedelta(days=1)) == 1
     assert (await store.add(scope, [memory("two")], Idempotency("key-2", b"hash"))).replayed
     assert not (await store.add(scope, [memory("one")], ONCE)).replayed

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,16 +14,17 @@ from pronoia.adapters.postgres.contribution_store import PostgresContributionSto
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
+from pronoia.adapters.postgres.organisation_store import PostgresProjectStore, PostgresUserStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
-from pronoia.adapters.postgres.retention_store import PostgresRetentionStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
+from pronoia.domain.organisations import Project
 from pronoia.domain.records import Access, AccessKind, Idempotency, MemoryChanges
+from pronoia.domain.roles import Role
 from pronoia.ports.cache_tier import CacheEntry
 from pronoia.ports.insight_store import DailyOutcome, DailyValue, OutcomeKind
 from pronoia.ports.learning_stores import RankingExample, RankingState
 from pronoia.ports.limit_store import CellClaim
-from pronoia.ports.retention_store import RetentionPolicy
 from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ TABLES = (
     *("shared_answers", "kept_answers"),
     "rate_limits",
     "forgotten_users",
-    *("erasures", "retention_policies"),
+    *("projects", "user_roles"),
+    "erasures",
 )
 
 INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
@@ -91,7 +94,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
     await store.forget(Scope(scope.organisation_id, "somebody else"), None, erasure())
-    await PostgresRetentionStore(database).set(scope.organisation_id, RetentionPolicy("default", 90))
+    await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
+    await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
     return scope
 
 
@@ -125,6 +129,20 @@ async def test_tables_of_no_tenant_have_no_column_that_could_name_one(connection
     names = {row["column_name"] for row in rows}
     assert len(rows) > len(INSTANCE_TABLES)
     assert names.isdisjoint({"organisation_id", "user_id", "memory_id", "text"})
+
+
+async def test_materialised_views_hold_nothing_of_a_tenant_because_no_policy_holds_for_them(
+    connection: asyncpg.Connection,
+) -> None:
+    rows = await connection.fetch(
+        "select c.relname, array_agg(a.attname::text) as names, pg_get_viewdef(c.oid) as definition "
+        "from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 "
+        "where c.relkind in ('v', 'm') and c.relnamespace = 'public'::regnamespace group by c.oid, c.relname"
+    )
+    assert [row["relname"] for row in rows] == ["hourly_levels"]
+    for row in rows:
+        assert set(row["names"]).isdisjoint({"organisation_id", "user_id", "memory_id", "text"})
+        assert not [table for table in TABLES if re.search(rf"\b{table}\b", row["definition"])]
 
 
 async def test_every_key_begins_with_the_organisation(connection: asyncpg.Connection) -> None:
@@ -195,6 +213,8 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("search_candidates", "earlier_memories", "changed_after"),
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
+        *("record_key_uses", "list_organisations"),
+        *("purge_history", "purge_metrics", "refresh_hourly_levels"),
         *("erasures_to_note", "note_erasures", "expired_memories"),
     }
     for row in rows:

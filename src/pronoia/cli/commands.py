@@ -3,7 +3,20 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import backup, bench, doctor, export_memories, keys, migrate, restore, retention, serve, subject
+from pronoia.cli import (
+    backup,
+    bench,
+    doctor,
+    export_memories,
+    keys,
+    migrate,
+    organisations,
+    projects,
+    restore,
+    serve,
+    subject,
+    users,
+)
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
@@ -45,10 +58,12 @@ def prepare() -> None:
 
 serve.register(app)
 keys.register(app)
+organisations.register(app)
+projects.register(app)
+users.register(app)
 import_memories.register(app)
 export_memories.register(app)
 subject.register(app)
-retention.register(app)
 migrate.register(app)
 backup.register(app)
 restore.register(app)

@@ -19,9 +19,11 @@ from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json
 from pronoia.cli.storage import running_postgres
 from pronoia.domain.errors import PronoiaError
+from pronoia.services.identity.providers import read_providers
 
 if TYPE_CHECKING:
     from pronoia.config import Settings
+    from pronoia.ports.identity import KeySource
 
 OTHERS_MAY_READ_OR_WRITE = 0o066
 
@@ -42,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 
 def examine(data: Data = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Check settings, data folder, database, extension, role and migrations. Changes nothing."""
+    """Check settings, identity providers, data folder, database, extension, role and migrations. Changes nothing."""
     checks = asyncio.run(_checks(data, database_url))
     code = next((check.code for check in checks if check.code), ExitCode.SUCCESS)
     if as_json:
@@ -62,12 +64,39 @@ async def _checks(data: Path | None, database_url: str | None) -> list[Check]:
     except PronoiaError as error:
         return [_failed("settings", error)]
     checks = [Check("settings", "every PRONOIA_* variable is understood")]
+    if settings.identity_providers:
+        checks += await _provider_checks(settings)
     if not settings.database_url:
         folder = await asyncio.to_thread(_check_folder, Path(settings.data))
         checks.append(folder)
         if folder.code or not await asyncio.to_thread(Path(settings.data).exists):
             return checks
     return checks + await _database_checks(settings)
+
+
+async def _provider_checks(settings: Settings) -> list[Check]:
+    """Fetch the keys of every provider once."""
+    # Loads the web; most installations have no provider.
+    from pronoia.composition.identity import make_key_source  # noqa: PLC0415
+
+    try:
+        sources = {
+            name: make_key_source(name, provider)
+            for name, provider in read_providers(settings.identity_providers).items()
+        }
+    except PronoiaError as error:
+        return [_failed("identity providers", error)]
+    return list(await asyncio.gather(*(_check_provider(name, source) for name, source in sources.items())))
+
+
+async def _check_provider(name: str, source: KeySource) -> Check:
+    try:
+        keys = await source.fetch()
+    except PronoiaError as error:
+        return _failed(f"provider {name}", error)
+    finally:
+        await source.close()
+    return Check(f"provider {name}", f"publishes {', '.join(sorted(f'{key.id} ({key.algorithm})' for key in keys))}")
 
 
 def _check_folder(folder: Path) -> Check:
@@ -84,7 +113,8 @@ def _check_folder(folder: Path) -> Check:
 async def _database_checks(settings: Settings) -> list[Check]:
     checks: list[Check] = []
     try:
-        async with running_postgres(settings) as url:
+        async with running_postgres(settings) as through:
+            url = settings.database_direct_url or through
             with translated_errors():
                 connection = await connect(url, timeout_seconds=settings.database_timeout_seconds)
                 try:

@@ -39,10 +39,10 @@ async def ensure_first_key(settings: Settings, folder: Path) -> str | None:
     return text
 
 
-def welcome(key: str, host: str, port: int) -> str:
+def welcome(key: str, host: str, port: int, scheme: str) -> str:
     """Write the key and three commands that work once the server is up."""
     name = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - a name to replace, not an address to bind
-    memories = f"http://{name}:{port}/api/v1/memories"
+    memories = f"{scheme}://{name}:{port}/api/v1/memories"
     header = f"-H 'X-API-Key: {key}'"
     json = "-H 'Content-Type: application/json'"
     remember = shlex.quote('{"text": "Ada likes her tea without milk."}')

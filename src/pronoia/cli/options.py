@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from pronoia.cli.durations import duration
 from pronoia.cli.exit_codes import EXPLANATION
 from pronoia.config import Settings, read_settings
 
@@ -22,9 +24,14 @@ DatabaseUrl = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Organisation = Annotated[UUID, typer.Option("--organisation", help="Whose keys and memories.")]
+Organisation = Annotated[
+    UUID, typer.Option("--organisation", help="The id of the organisation; see `pronoia organisations list`.")
+]
+Expires = Annotated[
+    timedelta | None,
+    typer.Option("--expires", parser=duration, metavar="DURATION", help="How long from now the key works: 90d, 12h."),
+]
 Person = Annotated[str, typer.Option("--user", help="The person, by the user's name.", show_default=False)]
-Project = Annotated[str, typer.Option("--project", help="The project, by its id.", show_default=False)]
 User = Annotated[str, typer.Option("--user", help="Whose memories.", show_default=False)]
 
 
@@ -38,6 +45,11 @@ def settings_of(data: Path | None, database_url: str | None, **others: str | int
         database_url=database_url if data is None else "",
         **others,
     )
+
+
+def end_of(lasting: timedelta | None) -> datetime | None:
+    """Give when what begins now is over."""
+    return None if lasting is None else datetime.now(UTC) + lasting
 
 
 def examples(*lines: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -28,9 +29,11 @@ from pronoia.cli.storage import embedded_server
 from pronoia.config import Settings, to_environment
 from pronoia.domain.errors import ConfigurationError
 from pronoia.faces.http.protocol import BoundedProtocol
+from pronoia.faces.http.tls import certificate_context
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from ssl import SSLContext
     from types import FrameType
 
 WORKER_START_SECONDS = 30
@@ -43,6 +46,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "pronoia serve --first-key                 # with a key and a sample memory on the first start",
             "pronoia serve --data /var/lib/pronoia --host 0.0.0.0 --port 80 --workers 4",
+            "pronoia serve --tls-cert server.pem --tls-key server.key",
             "pronoia serve --database-url postgresql://pronoia:secret@db.example/pronoia",
         ),
     )(serve)
@@ -51,6 +55,7 @@ def register(app: typer.Typer) -> None:
 def serve(
     data: Data = None,
     database_url: DatabaseUrl = None,
+    *,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option("--port", help="0 takes a free one.  [default: 8080]")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")] = None,
@@ -63,13 +68,29 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    tls_certificate: Annotated[
+        str | None, typer.Option("--tls-cert", help="PEM file of the certificate and its chain: serves HTTPS.")
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", help="PEM file of its key. Both may be renewed while the server runs.")
+    ] = None,
     first_key: Annotated[
         bool, typer.Option("--first-key", help="If there is no key yet, make one and load a sample memory.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM; both stop it and its database within ten seconds."""
-    settings = settings_of(data, database_url, host=host, port=port, workers=workers, wal_archive=archive_wal)
+    settings = settings_of(
+        data,
+        database_url,
+        host=host,
+        port=port,
+        workers=workers,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        wal_archive=archive_wal,
+    )
+    make_context = _tls(settings)
     with ExitStack() as stack:
         stop = stack.enter_context(_stoppable())
         folder = Path(settings.data)
@@ -84,7 +105,18 @@ def serve(
         if settings.workers > 1:
             settings = msgspec.structs.replace(settings, metrics_folder=str(stack.enter_context(_metrics_folder())))
         _announce(settings, key, as_json=as_json)
-        _run(settings, stop)
+        _run(settings, stop, make_context)
+
+
+def _tls(settings: Settings) -> Callable[..., SSLContext] | None:
+    """Give what makes the context of each process. Raises ConfigurationError for files that cannot be used."""
+    if not settings.tls_certificate and not settings.tls_key:
+        return None
+    if not settings.tls_certificate or not settings.tls_key:
+        raise ConfigurationError("TLS needs both --tls-cert and --tls-key.")
+    make_context = partial(certificate_context, settings.tls_certificate, settings.tls_key)
+    make_context()
+    return make_context
 
 
 @contextmanager
@@ -98,9 +130,9 @@ def _metrics_folder() -> Generator[Path]:
             del os.environ[VARIABLE]
 
 
-def _run(settings: Settings, stop: _Stop) -> None:
+def _run(settings: Settings, stop: _Stop, make_context: Callable[..., SSLContext] | None) -> None:
     os.environ.update(to_environment(settings))
-    config = _uvicorn_config(settings)
+    config = _uvicorn_config(settings, make_context)
     if settings.workers > 1:
         configure_logs(level=settings.log_level, as_json=settings.log_format == "json", meter=open_telemetry().meter)
         Multiprocess(config, sockets=[config.bind_socket()]).run()
@@ -112,7 +144,7 @@ def _run(settings: Settings, stop: _Stop) -> None:
         raise typer.Exit(ExitCode.FAILURE if stopped.code else ExitCode.SUCCESS) from stopped
 
 
-def _uvicorn_config(settings: Settings) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, make_context: Callable[..., SSLContext] | None) -> uvicorn.Config:
     return uvicorn.Config(
         "pronoia.app:create",
         factory=True,
@@ -128,6 +160,7 @@ def _uvicorn_config(settings: Settings) -> uvicorn.Config:
         log_level=settings.log_level,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
         timeout_worker_healthcheck=WORKER_START_SECONDS,
+        ssl_context_factory=make_context,
     )
 
 
@@ -162,7 +195,7 @@ def _announce(settings: Settings, key: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"host": settings.host, "port": settings.port, "key": key})
     elif key is not None:
-        typer.echo(welcome(key, settings.host, settings.port))
+        typer.echo(welcome(key, settings.host, settings.port, "https" if settings.tls_key else "http"))
     else:
         print_note(f"Starting on {settings.host}:{settings.port}. For a key: pronoia keys create --user NAME")
 

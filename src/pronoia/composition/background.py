@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.adapters.telemetry.process import ProcessWatch
 from pronoia.composition.outside import direct_url
 from pronoia.faces.http.routes.maintenance import give_suggestions
+from pronoia.ports.housekeeping import Retention
 from pronoia.services.background import Background
+from pronoia.services.expiry import Expiry
 from pronoia.services.gauges import Gauges
 from pronoia.services.housekeeping import Housekeeping
 from pronoia.services.schedule import Job, Schedule
@@ -39,10 +42,13 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         meter=base.meter,
         executor=base.executor,
     )
+    housekeeping_store = PostgresHousekeeping(base.database, direct_url=direct_url(base.settings))
     housekeeping = Housekeeping(
-        store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
-        retention=services.retention,
+        store=housekeeping_store,
+        retention=_retention(base.settings),
+        expiry=Expiry(store=housekeeping_store, memories=services.memories, clock=base.clock, meter=base.meter),
         erasures=parts.erasures,
+        clock=base.clock,
         dimensions=base.embedder.dimensions,
     )
     gauges = Gauges(
@@ -59,6 +65,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         ProcessWatch(base.meter).run,
         gauges.run,
         parts.uses.run,
+        parts.key_uses.run,
         parts.changes.announce,
         parts.changes.listen,
         background.run,
@@ -69,12 +76,25 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         parts.ranking_weights.run,
         parts.ranking_weights.count,
         parts.caches.run,
+        base.tokens.run,
     ]
     if isinstance(base.limit_store, PostgresLimitStore):
         loops.append(base.limit_store.run)
     if base.settings.learning_schedule:
         loops.append(_schedule(base, parts, services).run)
     return loops
+
+
+def _retention(settings: Settings) -> Retention:
+    def days(count: int) -> timedelta | None:
+        return timedelta(days=count) if count else None
+
+    return Retention(
+        outcomes=timedelta(hours=settings.idempotency_hours),
+        uses=days(settings.access_retention_days),
+        removals=days(settings.removal_retention_days),
+        metrics=days(settings.metric_retention_days),
+    )
 
 
 def _schedule(base: Foundation, parts: Parts, services: Services) -> Schedule:

@@ -11,6 +11,7 @@ from pronoia.adapters.compute import ComputeExecutor
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.process_memory import allowed_bytes, resident_bytes
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
+from pronoia.composition.identity import open_tokens
 from pronoia.composition.outside import make_embedder, make_telemetry, open_database, open_limit_store
 from pronoia.memory.residents import Residents
 from pronoia.recall.prior import shipped_prior
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pronoia.ports.embedder import Embedder
     from pronoia.ports.telemetry import Meter, Telemetry
     from pronoia.recall.prior import Prior
+    from pronoia.services.identity.tokens import Tokens
 
 COMPUTE_THREADS = 5
 COMPUTE_QUEUE = 20
@@ -46,6 +48,7 @@ class Foundation:
     resilience: Resilience
     database: Database
     limit_store: PostgresLimitStore | RedisLimitStore
+    tokens: Tokens
     embedder: Embedder
     executor: ComputeExecutor
     store: PostgresMemoryStore
@@ -71,6 +74,8 @@ async def open_foundation(
         opened.push_async_callback(database.close)
         limit_store = await open_limit_store(settings, telemetry, resilience)
         opened.push_async_callback(limit_store.close)
+        tokens = await open_tokens(settings, database, clock=clock, meter=readings, resilience=resilience)
+        opened.push_async_callback(tokens.close)
         embedder = MeasuredEmbedder(make_embedder(settings, resilience), telemetry)
         opened.push_async_callback(embedder.close)
         executor = ComputeExecutor(
@@ -95,6 +100,7 @@ async def open_foundation(
             resilience=resilience,
             database=database,
             limit_store=limit_store,
+            tokens=tokens,
             embedder=embedder,
             executor=executor,
             store=store,

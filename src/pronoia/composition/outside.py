@@ -149,17 +149,18 @@ def make_receivers(settings: Settings, clock: Clock, resilience: Resilience) -> 
     receivers: list[AlertReceiver] = []
     if settings.alertmanager_url:
         receivers.append(
-            Alertmanager(settings.alertmanager_url, clock, _breaker(settings, resilience, Alertmanager.name))
+            Alertmanager(settings.alertmanager_url, clock, make_breaker(settings, resilience, Alertmanager.name))
         )
     if settings.pagerduty_routing_key:
-        breaker = _breaker(settings, resilience, PagerDuty.name)
+        breaker = make_breaker(settings, resilience, PagerDuty.name)
         receivers.append(
             PagerDuty(settings.pagerduty_url, settings.pagerduty_routing_key, socket.gethostname(), breaker)
         )
     if settings.slack_webhook_url:
-        receivers.append(Slack(settings.slack_webhook_url, _breaker(settings, resilience, Slack.name)))
+        receivers.append(Slack(settings.slack_webhook_url, make_breaker(settings, resilience, Slack.name)))
     return receivers
 
 
-def _breaker(settings: Settings, resilience: Resilience, name: str) -> Breaker:
+def make_breaker(settings: Settings, resilience: Resilience, name: str) -> Breaker:
+    """Make the breaker of a service that has no policy of its own."""
     return resilience.breaker(name, replace(policies.EXTERNAL, open_seconds=settings.external_breaker_seconds))

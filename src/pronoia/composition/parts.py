@@ -12,6 +12,7 @@ from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore
+from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
@@ -29,6 +30,7 @@ from pronoia.services.answers import Answers
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.erasures import Erasures
+from pronoia.services.key_uses import KeyUses
 from pronoia.services.monitoring.loops import Loops
 from pronoia.services.monitoring.monitoring import Monitoring
 from pronoia.services.monitoring.parts import parts as parts_of_server
@@ -49,6 +51,8 @@ class Parts:
     changes: Changes
     excerpts: Excerpts
     insight_store: PostgresInsightStore
+    key_store: PostgresKeyStore
+    key_uses: KeyUses
     outcomes: Outcomes
     learning: PredictionLearning
     uses: Uses
@@ -93,6 +97,7 @@ def make_parts(base: Foundation) -> Parts:
         clock=base.clock,
         listeners=(outcomes, learning),
     )
+    key_store = PostgresKeyStore(base.database)
     loops = Loops(clock=base.clock, meter=base.meter)
     subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings))
     return Parts(
@@ -100,6 +105,8 @@ def make_parts(base: Foundation) -> Parts:
         changes=changes,
         excerpts=Excerpts(base.store, space=base.embedder.space, dimensions=base.embedder.dimensions),
         insight_store=insight_store,
+        key_store=key_store,
+        key_uses=KeyUses(store=key_store, clock=base.clock),
         outcomes=outcomes,
         learning=learning,
         uses=uses,

@@ -6,25 +6,32 @@ from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
-from pronoia.adapters.postgres.retention_store import PostgresRetentionStore
+from pronoia.adapters.postgres.organisation_store import (
+    PostgresOrganisationStore,
+    PostgresProjectStore,
+    PostgresUserStore,
+)
 from pronoia.config import zone_of
 from pronoia.services.analysis import Analysis
+from pronoia.services.authentication import Authentication
 from pronoia.services.context import Context
+from pronoia.services.delegated_keys import DelegatedKeys
 from pronoia.services.health import Health
 from pronoia.services.insights import Insights
 from pronoia.services.keys import Keys
 from pronoia.services.maintenance import Maintenance
 from pronoia.services.memories import Memories
+from pronoia.services.organisations import Organisations
 from pronoia.services.predictions import Predictions
+from pronoia.services.projects import Projects
 from pronoia.services.rate_limiter import RateLimiter
 from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.relationships import Relationships
-from pronoia.services.retention import Retention
 from pronoia.services.services import Services
 from pronoia.services.subjects import Subjects
 from pronoia.services.suggest import Suggest
+from pronoia.services.users import Users
 
 if TYPE_CHECKING:
     from pronoia.composition.foundation import Foundation
@@ -52,7 +59,8 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         store=base.store, residents=base.residents, excerpts=parts.excerpts, changes=parts.changes, clock=base.clock
     )
     memories = _memories(base, parts)
-    keys = Keys(store=PostgresKeyStore(base.database), clock=base.clock)
+    keys = Keys(store=parts.key_store, clock=base.clock, used=parts.key_uses.record)
+    users = Users(store=PostgresUserStore(base.database), clock=base.clock)
     return Services(
         memories=memories,
         recall=parts.recall,
@@ -72,9 +80,11 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         maintenance=_maintenance(base, parts),
         keys=keys,
         subjects=_subjects(base, parts, memories, keys),
-        retention=Retention(
-            store=PostgresRetentionStore(base.database), memories=memories, clock=base.clock, meter=base.meter
-        ),
+        authentication=Authentication(keys=keys, tokens=base.tokens, users=users),
+        delegated_keys=DelegatedKeys(keys=keys),
+        organisations=Organisations(store=PostgresOrganisationStore(base.database), clock=base.clock),
+        projects=Projects(store=PostgresProjectStore(base.database), clock=base.clock),
+        users=users,
         limits=_rate_limits(base),
         health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
         resilience=base.resilience,

@@ -50,6 +50,12 @@ class InvalidCredentialError(PronoiaError):
     code = "INVALID_API_KEY"
 
 
+class InvalidTokenError(InvalidCredentialError):
+    """A token of an identity provider that proves nothing. Why, is for the log: it would help whoever forges one."""
+
+    code = "INVALID_TOKEN"
+
+
 class ForbiddenError(PronoiaError):
     code = "FORBIDDEN"
 
@@ -58,6 +64,12 @@ class IdempotencyConflictError(PronoiaError):
     """The same Idempotency-Key came with another request."""
 
     code = "IDEMPOTENCY_CONFLICT"
+
+
+class AlreadyExistsError(PronoiaError):
+    """There is one by this name already. `details` names the `field`."""
+
+    code = "ALREADY_EXISTS"
 
 
 class RateLimitedError(PronoiaError):
@@ -106,6 +118,12 @@ class StoreCircuitOpenError(StoreUnavailableError):
 
 class EmbeddingUnavailableError(UnavailableError):
     code = "EMBEDDING_UNAVAILABLE"
+
+
+class IdentityUnavailableError(UnavailableError):
+    """The keys of an identity provider cannot be had. `details` holds the `reason`."""
+
+    code = "IDENTITY_UNAVAILABLE"
 
 
 class ConfigurationError(PronoiaError):

@@ -186,6 +186,11 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    previous_secret_hash: bytes | None = None
+    """Of the secret that the last rotation replaced."""
+    previous_valid_until: datetime | None = None
+    """Until when that one works beside the new one."""
 
     @property
     def is_service(self) -> bool:

@@ -17,7 +17,7 @@ from pronoia.services.rate_limiter import Demand, Subject
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
-    from pronoia.domain.records import ApiKey
+    from pronoia.domain.principals import Principal
     from pronoia.services.rate_limiter import RateLimiter, Usage
 
 WINDOW_SECONDS = 60
@@ -77,14 +77,14 @@ class RateLimits:
         self._limiter = limiter
         self._allowances = dict(_allowances(limits))
 
-    async def charge(self, key: ApiKey, user_id: str | None, budget: Budget) -> Usage | None:
+    async def charge(self, principal: Principal, user_id: str | None, budget: Budget) -> Usage | None:
         """Charge a request, and give its tightest budget; None if it touches none.
 
-        A request that names no user who can be served is charged to the key's own, or else to the key.
+        A request that names no user who can be served is charged to the credential's own, or else to the credential.
         """
         if budget is Budget.FREE:
             return None
-        return tightest(await self._limiter.admit(self._demands(key, user_id, _layers(budget))))
+        return tightest(await self._limiter.admit(self._demands(principal, user_id, _layers(budget))))
 
     @asynccontextmanager
     async def attempt(self, address: str) -> AsyncGenerator[Usage | None]:
@@ -108,23 +108,23 @@ class RateLimits:
         """Tell where the budget of an address stood last, and spend nothing."""
         return tightest([self._limiter.glance(demand) for demand in self._address(address)])
 
-    async def of_key(self, key: ApiKey, user_id: str) -> list[Usage]:
-        """Tell where every budget stands that requests of this user by this key can touch, and spend nothing."""
+    async def of_principal(self, principal: Principal, user_id: str) -> list[Usage]:
+        """Tell where every budget stands that requests of this user by this credential can touch, and spend nothing."""
         layers = (Layer.GLOBAL, Layer.ORGANISATION, Layer.USER, Layer.EXPENSIVE, Layer.LEARNING)
-        return await self._limiter.look(self._demands(key, user_id, layers))
+        return await self._limiter.look(self._demands(principal, user_id, layers))
 
     def _give_back(self, demands: Sequence[Demand], usage: Usage | None) -> None:
         if usage is not None and not usage.is_refused:
             self._limiter.refund(demands)
 
-    def _demands(self, key: ApiKey, user_id: str | None, layers: Sequence[Layer]) -> list[Demand]:
-        user = key.user_id if user_id is None else user_id
-        name = f"key:{key.id}" if user is None else f"user:{user}"
+    def _demands(self, principal: Principal, user_id: str | None, layers: Sequence[Layer]) -> list[Demand]:
+        user = principal.user_id if user_id is None else user_id
+        name = f"key:{principal.id}" if user is None else f"user:{user}"
         demands: list[Demand] = []
         for layer in layers:
-            allowance = self._allowances.get((layer, key.plan))
+            allowance = self._allowances.get((layer, principal.plan))
             if allowance is not None:
-                subject = _subject(layer, key, name)
+                subject = _subject(layer, principal, name)
                 demands.append(Demand(subject, allowance.rate, burst=allowance.burst))
         return demands
 
@@ -146,14 +146,14 @@ def _layers(budget: Budget) -> tuple[Layer, ...]:
     return wide if narrower is None else (*wide, narrower)
 
 
-def _subject(layer: Layer, key: ApiKey, name: str) -> Subject:
+def _subject(layer: Layer, principal: Principal, name: str) -> Subject:
     match layer:
         case Layer.GLOBAL:
             return Subject(layer, NO_ORGANISATION, "", "")
         case Layer.ORGANISATION:
-            return Subject(layer, key.organisation_id, key.plan, "")
+            return Subject(layer, principal.organisation_id, principal.plan, "")
         case _:
-            return Subject(layer, key.organisation_id, key.plan, name)
+            return Subject(layer, principal.organisation_id, principal.plan, name)
 
 
 def _allowances(limits: Limits) -> list[tuple[tuple[Layer, Plan], _Allowance]]:

@@ -193,12 +193,18 @@ async def open_pool(
 
 def _options(timeout_seconds: float, *, pooler: bool) -> dict[str, Any]:
     limits: dict[str, Any] = {"timeout": timeout_seconds, "command_timeout": timeout_seconds}
+    name = {"application_name": APPLICATION_NAME}
     if pooler:
-        # The next statement may reach another server process, which has not prepared it; and poolers refuse settings.
-        return {**limits, "statement_cache_size": 0}
+        # The next statement may reach another server process, which has not prepared it. Poolers refuse all settings
+        # but the name: each transaction makes them for itself.
+        return {**limits, "statement_cache_size": 0, "server_settings": name}
+    return {**limits, "server_settings": {**name, **session_limits(timeout_seconds)}}
+
+
+def session_limits(timeout_seconds: float) -> dict[str, str]:
+    """Give the settings under which every statement of ours runs."""
     milliseconds = round(timeout_seconds * 1000)
-    settings = {
-        "application_name": APPLICATION_NAME,
+    return {
         "jit": "off",
         # Else each call with few rows is planned anew, which takes longer than running it.
         "plan_cache_mode": "force_generic_plan",
@@ -206,7 +212,6 @@ def _options(timeout_seconds: float, *, pooler: bool) -> dict[str, Any]:
         # Longer: between two statements a transaction may wait for another connection as long as one statement.
         "idle_in_transaction_session_timeout": str(2 * milliseconds),
     }
-    return {**limits, "server_settings": settings}
 
 
 async def _teach_vectors(connection: Connection) -> None:

@@ -88,6 +88,15 @@ def _refused(error: Exception) -> PronoiaError:
     return ConfigurationError(f"The database refuses us: {error}. Check the user, password and name in its URL.")
 
 
+def _protocol_broken(error: Exception) -> PronoiaError:
+    if "startup parameter" not in str(error):
+        return _unavailable_now(error)
+    return ConfigurationError(
+        f"A pooler stands before the database: {error}. Set PRONOIA_DATABASE_POOLER=true, and "
+        "PRONOIA_DATABASE_DIRECT_URL to the way past it."
+    )
+
+
 def _unprepared(error: Exception) -> PronoiaError:
     return ConfigurationError(f"The database is not prepared: {error}. Run `pronoia migrate`.")
 
@@ -116,6 +125,7 @@ A full disk (53100) or a server that only reads (25006) is not among them: it st
 
 _TRANSLATIONS: Mapping[str, Callable[[Exception], PronoiaError]] = {
     "08": _unavailable_now,  # connection
+    "08P01": _protocol_broken,  # also what PgBouncer says of settings that it does not know
     "22": _unstorable,  # a character, number or text that its type cannot hold
     "23503": _orphaned,  # foreign key
     "25": _unavailable_now,  # transaction state: a replica that takes no writes, a transaction that idled too long

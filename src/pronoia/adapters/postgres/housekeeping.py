@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 from pronoia.adapters.postgres.driver import connect, fetch_one
 from pronoia.adapters.postgres.errors import translated_errors
@@ -10,10 +11,16 @@ from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.identifiers import Scope
 
 if TYPE_CHECKING:
+    from datetime import date, datetime, timedelta
+
     from pronoia.adapters.postgres.transactions import Database
 
-IDEMPOTENCY_SECONDS = 24 * 3600.0
 PURGE_BATCH = 10_000
+"""Rows deleted at once."""
+PURGED_USERS = 1_000
+"""Users looked at for old rows at once."""
+NOBODY = (UUID(int=0), "")
+"""Comes before all users."""
 INDEX_BATCH = 200
 """Memories put into the shared indexes at once: the user's writes wait for them, some tenths of a second."""
 USERS_AT_ONCE = 100
@@ -26,10 +33,49 @@ class PostgresHousekeeping:
         self._database = database
         self._direct_url = direct_url
 
-    async def purge_idempotency_keys(self) -> int:
-        """Forget up to PURGE_BATCH outcomes older than a day, and say how many."""
+    async def claim(self, job: str, seconds: float) -> bool:
+        """Take a job for so many seconds, from ourselves as well, so that it is done once in that time."""
         async with self._database.writing(None) as connection:
-            return await connection.fetchval(QUERIES["purge_idempotency_keys"], IDEMPOTENCY_SECONDS, PURGE_BATCH)
+            return bool(await connection.fetchval(QUERIES["take_lease"], job, uuid4(), seconds))
+
+    async def purge_idempotency_keys(self, age: timedelta) -> int:
+        """Forget up to PURGE_BATCH outcomes, and say how many."""
+        async with self._database.writing(None) as connection:
+            return await connection.fetchval(QUERIES["purge_idempotency_keys"], age.total_seconds(), PURGE_BATCH)
+
+    async def purge_history(
+        self, after: Scope | None, uses_before: datetime, removals_before: datetime
+    ) -> tuple[Scope | None, int]:
+        """Forget about PURGE_BATCH older uses and removals of up to PURGED_USERS users."""
+        start = NOBODY if after is None else (after.organisation_id, after.user_id)
+        async with self._database.writing(None) as connection:
+            row = await fetch_one(
+                connection,
+                QUERIES["purge_history"],
+                *start,
+                PURGED_USERS,
+                PURGE_BATCH,
+                uses_before,
+                removals_before,
+            )
+        last = None if row["user_id"] is None else Scope(row["organisation_id"], row["user_id"])
+        return last, row["purged"]
+
+    async def purge_metrics(self, before: date) -> int:
+        """Forget up to PURGE_BATCH sums and as many metrics."""
+        async with self._database.writing(None) as connection:
+            return await connection.fetchval(QUERIES["purge_metrics"], before, PURGE_BATCH)
+
+    async def expired_memories(self, now: datetime, limit: int) -> list[tuple[Scope, UUID]]:
+        """Give up to `limit` memories of any tenant."""
+        async with self._database.writing(None) as connection:
+            rows = await connection.fetch(QUERIES["expired_memories"], now, limit)
+        return [(Scope(row["organisation_id"], row["user_id"]), row["id"]) for row in rows]
+
+    async def refresh_reports(self) -> None:
+        """Compute the materialised views anew, beside those who read them."""
+        async with self._database.writing(None) as connection:
+            await connection.execute(QUERIES["refresh_hourly_levels"])
 
     async def users_to_index(self) -> list[Scope]:
         """Give users who outgrew the working sets and are not wholly in the shared indexes yet."""

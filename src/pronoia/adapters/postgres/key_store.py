@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import key_of
 from pronoia.domain.errors import NotFoundError
+from pronoia.domain.roles import Role
+from pronoia.ports.key_store import FoundKey
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
+    from pronoia.adapters.postgres.driver import Row
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.records import ApiKey
+    from pronoia.ports.key_store import KeyUse
 
 
 class PostgresKeyStore:
@@ -22,11 +26,13 @@ class PostgresKeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, key_id: str) -> ApiKey | None:
-        """Find a key before its organisation is known."""
+    async def find(self, key_id: str) -> FoundKey | None:
+        """Find a key before its organisation is known, with the role of its user."""
         async with self._database.writing(None, reserved=True) as connection:
             row = await connection.fetchrow(QUERIES["find_key"], key_id)
-        return None if row is None else key_of(row)
+        if row is None:
+            return None
+        return FoundKey(key_of(row), None if row["user_role"] is None else Role(row["user_role"]))
 
     async def create(self, key: ApiKey) -> None:
         """Store a key, and its organisation if this is its first."""
@@ -43,17 +49,51 @@ class PostgresKeyStore:
                 key.created_at,
                 key.revoked_at,
                 key.last_used_at,
+                key.expires_at,
+                key.previous_secret_hash,
+                key.previous_valid_until,
             )
 
-    async def listed(self, organisation_id: UUID) -> list[ApiKey]:
-        """Give all keys of an organisation, oldest first, the revoked included."""
+    async def get(self, organisation_id: UUID, key_id: str) -> ApiKey:
+        """Give a key of an organisation, revoked or not. Raises NotFoundError."""
         async with self._database.reading(organisation_id) as connection:
-            return [key_of(row) for row in await connection.fetch(QUERIES["list_keys"], organisation_id)]
+            return _found(await connection.fetchrow(QUERIES["get_key"], organisation_id, key_id), key_id)
 
-    async def revoke(self, organisation_id: UUID, key_id: str, at: datetime) -> ApiKey:
-        """Revoke a key; the first time it was revoked stands. Raises NotFoundError."""
+    async def listed(self, organisation_id: UUID, after: str | None, limit: int) -> list[ApiKey]:
+        """Give keys of an organisation, oldest first, the revoked included."""
+        async with self._database.reading(organisation_id) as connection:
+            rows = await connection.fetch(QUERIES["list_keys"], organisation_id, after, limit)
+        return [key_of(row) for row in rows]
+
+    async def change(self, organisation_id: UUID, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        """Lock a key, store what `change` makes of it, and give that. Raises NotFoundError, and what `change` does."""
         async with self._database.writing(organisation_id) as connection:
-            row = await connection.fetchrow(QUERIES["revoke_key"], organisation_id, key_id, at)
-        if row is None:
-            raise NotFoundError("There is no such key.", id=key_id)
-        return key_of(row)
+            row = await connection.fetchrow(QUERIES["lock_key"], organisation_id, key_id)
+            key = change(_found(row, key_id))
+            await connection.execute(
+                QUERIES["change_key"],
+                organisation_id,
+                key_id,
+                key.secret_hash,
+                key.revoked_at,
+                key.expires_at,
+                key.previous_secret_hash,
+                key.previous_valid_until,
+            )
+        return key
+
+    async def record_uses(self, uses: Sequence[KeyUse]) -> None:
+        """Note uses of keys of any organisations, each no more than once a minute."""
+        async with self._database.writing(None) as connection:
+            await connection.execute(
+                QUERIES["record_key_uses"],
+                [use.organisation_id for use in uses],
+                [use.key_id for use in uses],
+                [use.at for use in uses],
+            )
+
+
+def _found(row: Row | None, key_id: str) -> ApiKey:
+    if row is None:
+        raise NotFoundError("There is no such key.", id=key_id)
+    return key_of(row)

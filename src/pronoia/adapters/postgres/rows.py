@@ -66,6 +66,9 @@ def key_of(row: Row) -> ApiKey:
         created_at=row["created_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
+        expires_at=row["expires_at"],
+        previous_secret_hash=row["previous_secret_hash"],
+        previous_valid_until=row["previous_valid_until"],
     )
 
 

@@ -7,6 +7,7 @@
 create table organisations (
     organisation_id uuid primary key,
     created_at timestamptz not null default now(),
+    name text not null default '',
     -- What the digests of erased people are keyed with, and their receipts sealed. It is made with the organisation, so
     -- that every backup has it: a ledger that was kept elsewhere can be matched with what was restored.
     erasure_key bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
@@ -22,6 +23,10 @@ create table api_keys (
     created_at timestamptz not null,
     revoked_at timestamptz,
     last_used_at timestamptz,
+    expires_at timestamptz,
+    -- The secret that a rotation replaced, and until when it works beside the new one.
+    previous_secret_hash bytea,
+    previous_valid_until timestamptz,
     primary key (organisation_id, id)
 );
 -- A key arrives before its organisation is known.
@@ -38,6 +43,8 @@ create table users (
     -- exact: search reads all memories of the user; indexing: rows are being put into the shared indexes; indexed.
     search_state text not null default 'exact' check (search_state in ('exact', 'indexing', 'indexed')),
     created_at timestamptz not null default now(),
+    -- The lowest activity from which uses can be told one by one: older ones may have been forgotten.
+    uses_complete_from bigint not null default 0,
     primary key (organisation_id, user_id)
 ) with (fillfactor = 70);
 create index users_indexing on users (organisation_id, user_id) where search_state = 'indexing';
@@ -60,6 +67,23 @@ return sha256(convert_to(organisation_id::text || user_id, 'UTF8'));
 create function forgotten_name(organisation_id uuid, user_id text) returns text
 language sql immutable parallel safe
 return 'forgotten:' || encode(user_digest(organisation_id, user_id), 'hex');
+
+create table projects (
+    organisation_id uuid not null references organisations,
+    project_id text not null,
+    retention_days integer check (retention_days > 0),
+    created_at timestamptz not null,
+    archived_at timestamptz,
+    primary key (organisation_id, project_id)
+);
+
+-- By digest, because a role outlives its user: whoever was forgotten and comes back may do no more than before.
+create table user_roles (
+    organisation_id uuid not null references organisations,
+    digest bytea not null,
+    role text not null check (role in ('admin', 'member', 'reader')),
+    primary key (organisation_id, digest)
+);
 
 -- Whose row it is, in 32 bits.
 create function owner_digest(organisation_id uuid, user_id text) returns bigint
@@ -239,7 +263,8 @@ declare
 begin
     foreach name in array array[
         'organisations', 'api_keys', 'users', 'memories', 'memory_usage', 'accesses', 'feedback', 'relationships',
-        'removals', 'memory_revisions', 'idempotency_keys', 'work'
+        'removals', 'memory_revisions', 'idempotency_keys', 'work',
+        'projects', 'user_roles'
     ] loop
         execute format('alter table %I enable row level security', name);
         execute format('alter table %I force row level security', name);
@@ -516,10 +541,41 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     from leased group by 1, 2 order by 1, 2
 $$;
 
--- The key that a request names before anyone knows its organisation.
-create function find_key(wanted text) returns setof api_keys
+-- The key that a request names before anyone knows its organisation, and the role of the user it is bound to.
+create function find_key(wanted text) returns table (key api_keys, user_role text)
 language sql stable security definer set search_path = public, pg_temp as $$
-    select * from api_keys where id = wanted order by created_at limit 1
+    select k, r.role
+    from api_keys k
+    left join user_roles r
+        on r.organisation_id = k.organisation_id and r.digest = user_digest(k.organisation_id, k.user_id)
+    where k.id = wanted
+    order by k.created_at
+    limit 1
+$$;
+
+-- Notes when keys of any tenants were used last, each no more than once a minute.
+create function record_key_uses(organisations uuid[], ids text[], moments timestamptz[]) returns void
+language sql volatile security definer set search_path = public, pg_temp as $$
+    with uses as (
+        select * from unnest(organisations, ids, moments) as u (organisation_id, id, at)
+    ),
+    -- In one order: two processes would otherwise each wait for the other.
+    due as (
+        select k.organisation_id, k.id, u.at
+        from api_keys k join uses u on u.organisation_id = k.organisation_id and u.id = k.id
+        where k.last_used_at is null or k.last_used_at <= u.at - interval '1 minute'
+        order by k.organisation_id, k.id
+        for update of k
+    )
+    update api_keys k set last_used_at = d.at
+    from due d
+    where k.organisation_id = d.organisation_id and k.id = d.id
+$$;
+
+-- Every organisation, for the operator's command line.
+create function list_organisations() returns setof organisations
+language sql stable security definer set search_path = public, pg_temp as $$
+    select * from organisations order by created_at, organisation_id
 $$;
 
 -- Users whose rows are still being put into the shared indexes.
@@ -528,29 +584,30 @@ language sql stable security definer set search_path = public, pg_temp as $$
     select organisation_id, user_id from users where search_state = 'indexing' limit maximum
 $$;
 
--- Forgets outcomes that nobody may ask for any more.
+-- Forgets outcomes that nobody may ask for any more. By their places: a join may be planned as reading all outcomes.
 create function purge_idempotency_keys(age interval, maximum integer) returns bigint
-language sql volatile security definer set search_path = public, pg_temp as $$
-    with expired as (
-        select organisation_id, user_id, key from idempotency_keys
-        where created_at < now() - age
-        order by created_at
-        limit maximum
-        for update skip locked
-    ),
-    purged as (
-        delete from idempotency_keys k using expired e
-        where k.organisation_id = e.organisation_id and k.user_id = e.user_id and k.key = e.key
+language sql volatile security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    with purged as (
+        delete from idempotency_keys
+        where ctid = any (array(
+            select ctid from idempotency_keys
+            where created_at < now() - age
+            order by created_at
+            limit maximum
+            for update skip locked
+        ))
         returning 1
     )
     select count(*) from purged
 $$;
 
 revoke execute on function
-    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys
+    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys,
+    record_key_uses, list_organisations
     from public;
 grant execute on function
-    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys
+    earlier_memories, changed_after, record_accesses, claim_work, find_key, users_to_index, purge_idempotency_keys,
+    record_key_uses, list_organisations
     to pronoia_app;
 
 -- The ids of up to `maximum` memories near the vector and up to `maximum` that share words, for the largest users.
@@ -1095,6 +1152,140 @@ create policy owner on forgotten_users to current_user using (true) with check (
 revoke all on forgotten_users from public;
 grant select, insert, update, delete on forgotten_users to pronoia_app;
 
+-- Daily sums are counted and forgotten by their day, of all tenants together.
+create index daily_outcomes_day on daily_outcomes (day);
+create index learning_metrics_day on learning_metrics (day);
+
+-- Forgets the oldest uses and removals of up to `people` users after one, and at most some `maximum` rows. Gives the user
+-- to go on after, null if there is none. Users are looked at one by one, because no index over all of them leads to what
+-- is old: each use would pay for it. A user who is being written is left for the next time.
+create function purge_history(
+    after_organisation uuid, after_person text, people integer, maximum integer, uses_before timestamptz,
+    removals_before timestamptz
+) returns table (organisation_id uuid, user_id text, purged bigint)
+language plpgsql volatile security definer
+set search_path = public, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+    one record;
+    last_use bigint;
+    last_removal bigint;
+    gone bigint;
+begin
+    organisation_id := after_organisation;
+    user_id := after_person;
+    purged := 0;
+    for one in
+        select u.organisation_id, u.user_id from users u
+        where (u.organisation_id, u.user_id) > (after_organisation, after_person)
+        order by u.organisation_id, u.user_id
+        limit people
+    loop
+        select max(old.activity) into last_use
+        from (
+            select a.activity, a.at from accesses a
+            where a.organisation_id = one.organisation_id and a.user_id = one.user_id
+            order by a.activity
+            limit maximum - purged
+        ) old
+        where old.at < uses_before;
+        select max(old.version) into last_removal
+        from (
+            select r.version, r.at from removals r
+            where r.organisation_id = one.organisation_id and r.user_id = one.user_id
+            order by r.version
+            limit maximum - purged
+        ) old
+        where old.at < removals_before;
+        if last_use is not null or last_removal is not null then
+            update users u
+            set uses_complete_from = greatest(u.uses_complete_from, last_use),
+                complete_from = greatest(u.complete_from, last_removal)
+            where u.ctid = (
+                select l.ctid from users l
+                where l.organisation_id = one.organisation_id and l.user_id = one.user_id
+                for no key update skip locked
+            );
+            if found then
+                delete from accesses a
+                where a.organisation_id = one.organisation_id and a.user_id = one.user_id and a.activity <= last_use;
+                get diagnostics gone = row_count;
+                purged := purged + gone;
+                delete from removals r
+                where r.organisation_id = one.organisation_id and r.user_id = one.user_id and r.version <= last_removal;
+                get diagnostics gone = row_count;
+                purged := purged + gone;
+            end if;
+        end if;
+        if purged >= maximum then -- there may be more of this user
+            return next;
+            return;
+        end if;
+        organisation_id := one.organisation_id;
+        user_id := one.user_id;
+    end loop;
+    if not found then
+        organisation_id := null;
+        user_id := null;
+    end if;
+    return next;
+end $$;
+
+-- Forgets up to `maximum` daily sums and as many metrics from before a day, and says how many.
+create function purge_metrics(before date, maximum integer) returns bigint
+language sql volatile security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    with sums as (
+        delete from daily_outcomes
+        where ctid = any (array(select ctid from daily_outcomes where day < before limit maximum for update skip locked))
+        returning 1
+    ),
+    metrics as (
+        delete from learning_metrics
+        where ctid = any (array(select ctid from learning_metrics where day < before limit maximum for update skip locked))
+        returning 1
+    )
+    select (select count(*) from sums) + (select count(*) from metrics)
+$$;
+
+-- Service levels by the hour, but of the last day, in which a process may still add to minutes that it could not write.
+-- Row-level security does not hold for it: it may never have anything of a tenant in it.
+create materialized view hourly_levels as
+with minutes as (
+    select date_trunc('hour', minute, 'UTC') as hour, l.* from service_levels l
+    where minute < date_trunc('hour', now() - interval '25 hours', 'UTC')
+),
+buckets as (
+    select hour, array_agg(served order by bucket) as latencies, array_agg(foreseen order by bucket) as foresight
+    from (
+        select hour, bucket, sum(served)::bigint as served, sum(foreseen)::bigint as foreseen
+        from minutes, unnest(latencies, foresight) with ordinality as counted (served, foreseen, bucket)
+        group by hour, bucket
+    ) added_up
+    group by hour
+),
+sums as (
+    select
+        hour, sum(requests)::bigint as requests, sum(failed)::bigint as failed, sum(shed)::bigint as shed,
+        sum(seconds) as seconds, sum(cache_asked)::bigint as cache_asked, sum(cache_found)::bigint as cache_found,
+        sum(patterns)::bigint as patterns, count(*) as minutes,
+        count(*) filter (where requests > 0 and failed >= requests) as dead_minutes, min(minute) as first
+    from minutes
+    group by hour
+)
+select sums.*, buckets.latencies, buckets.foresight from sums join buckets using (hour);
+create unique index hourly_levels_hour on hourly_levels (hour);
+revoke all on hourly_levels from public;
+grant select on hourly_levels to pronoia_app;
+
+-- Computes it anew, beside those who read it.
+create function refresh_hourly_levels() returns void
+language plpgsql volatile security definer set search_path = public, pg_temp as $$
+begin
+    refresh materialized view concurrently hourly_levels;
+end $$;
+
+revoke execute on function purge_history, purge_metrics, refresh_hourly_levels from public;
+grant execute on function purge_history, purge_metrics, refresh_hourly_levels to pronoia_app;
+
 -- Receipts of erasures. `subject` is a keyed digest of the name; `noted_at` is when the receipt was written into the
 -- ledger outside of the database.
 create table erasures (
@@ -1109,29 +1300,13 @@ create table erasures (
 );
 create index erasures_to_note on erasures (erased_at) where noted_at is null;
 
--- How many days the memories of a project are kept.
-create table retention_policies (
-    organisation_id uuid not null references organisations,
-    project_id text not null,
-    days integer not null check (days between 1 and 36500),
-    primary key (organisation_id, project_id)
-);
-
-do $$
-declare
-    name text;
-begin
-    foreach name in array array['erasures', 'retention_policies'] loop
-        execute format('alter table %I enable row level security', name);
-        execute format('alter table %I force row level security', name);
-        execute format(
-            'create policy tenant on %I to pronoia_app '
-            'using (organisation_id = current_tenant()) with check (organisation_id = current_tenant())', name);
-        execute format('create policy owner on %I to current_user using (true) with check (true)', name);
-        execute format('revoke all on %I from public', name);
-        execute format('grant select, insert, update, delete on %I to pronoia_app', name);
-    end loop;
-end $$;
+alter table erasures enable row level security;
+alter table erasures force row level security;
+create policy tenant on erasures to pronoia_app
+    using (organisation_id = current_tenant()) with check (organisation_id = current_tenant());
+create policy owner on erasures to current_user using (true) with check (true);
+revoke all on erasures from public;
+grant select, insert, update, delete on erasures to pronoia_app;
 
 -- Receipts of any tenant that are not in the ledger outside yet, oldest first.
 create function erasures_to_note(maximum integer) returns setof erasures
@@ -1151,8 +1326,8 @@ create function expired_memories(moment timestamptz, maximum integer)
 returns table (organisation_id uuid, user_id text, id uuid)
 language sql stable security definer set search_path = public, pg_temp as $$
     select m.organisation_id, m.user_id, m.id
-    from retention_policies p
-    join memories m on m.created_at < moment - make_interval(days => p.days)
+    from projects p
+    join memories m on m.created_at < moment - make_interval(days => p.retention_days)
         and m.organisation_id = p.organisation_id and m.project_id = p.project_id
     limit maximum
 $$;

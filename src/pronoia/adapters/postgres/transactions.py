@@ -9,7 +9,16 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pronoia.adapters.postgres.driver import Connection, LogMessage, Pool, Transaction, open_pool
+import structlog
+
+from pronoia.adapters.postgres.driver import (
+    Connection,
+    LogMessage,
+    Pool,
+    Transaction,
+    open_pool,
+    session_limits,
+)
 from pronoia.adapters.postgres.errors import judge, translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.statements import StatementWatch
@@ -30,6 +39,8 @@ QUEUE = 200
 """Callers that wait for a connection at most, where nothing else is said."""
 REPLICATION_WAIT = "SyncRepWaitForLSN"
 """The function of PostgreSQL that waits for standbys, and warns when it was told to stop waiting."""
+
+log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -109,22 +120,44 @@ class Database:
             self._connection(reserved=False) as connection,
             _transaction(connection.transaction(isolation="repeatable_read", readonly=True), connection),
         ):
-            await connection.execute(QUERIES["enter_tenant"], str(organisation_id))
+            await self._enter(connection, str(organisation_id))
             yield connection
 
     @asynccontextmanager
     async def writing(self, organisation_id: UUID | None, *, reserved: bool = False) -> AsyncGenerator[Connection]:
         """Write in one tenant; or in none, for the functions that work across tenants."""
-        async with self.durable(reserved=reserved) as connection:
-            await connection.execute(QUERIES["enter_tenant"], "" if organisation_id is None else str(organisation_id))
+        async with self._durable(framed=True, reserved=reserved) as connection:
+            await self._enter(connection, "" if organisation_id is None else str(organisation_id))
             yield connection
 
     @asynccontextmanager
     async def durable(self, *, one_statement: bool = False, reserved: bool = False) -> AsyncGenerator[Connection]:
+        """Write with statements that enter a tenant by themselves, or need none.
+
+        One statement is a transaction by itself. Behind a pooler it still needs a frame, which keeps it on one server
+        process, and enters no tenant first: else what another client left in the session would hold until then.
+        """
+        async with self._durable(framed=self._pooler or not one_statement, reserved=reserved) as connection:
+            if self._pooler:
+                await self._enter(connection, "")
+            yield connection
+
+    async def _enter(self, connection: Connection, tenant: str) -> None:
+        """Step into a tenant, behind a pooler with all that a connection of our own is opened with."""
+        if not self._pooler:
+            await connection.execute(QUERIES["enter_tenant"], tenant)
+            return
+        limits = session_limits(self._timeout_seconds)
+        planted = await connection.fetchval(QUERIES["enter_pooled_tenant"], tenant, list(limits), list(limits.values()))
+        if planted is not None:
+            self._meter.count("db_foreign_settings_total")
+            log.warning("database.foreign_setting", name="app.tenant")
+
+    @asynccontextmanager
+    async def _durable(self, *, framed: bool, reserved: bool) -> AsyncGenerator[Connection]:
         """Write, and fail if the commit was not as durable as the server is configured to make it.
 
-        A wait for a standby that is cancelled is reported as a commit and a warning, not as an error. One statement
-        is a transaction by itself; behind a pooler it still needs a frame, which keeps it on one server process.
+        A wait for a standby that is cancelled is reported as a commit and a warning, not as an error.
         """
         unsynchronised: list[LogMessage] = []
 
@@ -132,7 +165,6 @@ class Database:
             if message.server_source_function == REPLICATION_WAIT:
                 unsynchronised.append(message)
 
-        framed = self._pooler or not one_statement
         async with self._connection(reserved=reserved) as connection:
             connection.add_log_listener(hear)
             try:

@@ -168,6 +168,7 @@ DATABASE = (
     Family("db_connections_active", Kind.GAUGE, "Connections in use."),
     Family("db_connections_open", Kind.GAUGE, "Connections open, in use or not."),
     Family("db_connections_limit", Kind.GAUGE, "Connections that the running workers may open."),
+    Family("db_foreign_settings_total", Kind.COUNTER, "Tenants found that others had left in a pooler's sessions."),
     Family("db_connection_wait_seconds", Kind.HISTOGRAM, "Wait for a free connection."),
 )
 
@@ -234,6 +235,11 @@ PRIVACY = (
     Family("erasure_ledger_failures_total", Kind.COUNTER, "Attempts to write the ledger of erasures that failed."),
 )
 
+IDENTITY = (
+    Family("identity_tokens_total", Kind.COUNTER, "Tokens accepted, or refused and why.", ("outcome",)),
+    Family("identity_key_fetches_total", Kind.COUNTER, "Times a provider was asked for its keys.", ("outcome",)),
+)
+
 FAMILIES: tuple[Family, ...] = (
     *HTTP,
     *CACHES,
@@ -245,6 +251,7 @@ FAMILIES: tuple[Family, ...] = (
     *EMBEDDING,
     *DATABASE,
     *RESILIENCE,
+    *IDENTITY,
     *MONITORING,
     *PROCESS,
     *PRIVACY,

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pronoia.cli.keys.opened import described, opened_keys
-from pronoia.cli.options import AsJson, Data, DatabaseUrl, Organisation, examples, settings_of
+from pronoia.cli.options import AsJson, Data, DatabaseUrl, Expires, Organisation, end_of, examples, settings_of
 from pronoia.cli.output import print_json, print_note
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION
 from pronoia.domain.records import Permission, Plan
+from pronoia.domain.roles import PERMISSIONS, Role
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.config import Settings
     from pronoia.domain.records import ApiKey
-
-DEFAULT_SCOPES = "read,write,learn"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
         "create",
         epilog=examples(
             "pronoia keys create --user ada                         # for one user",
-            "pronoia keys create --user ada --scopes read           # may only read",
+            "pronoia keys create --user ada --role reader           # may only read",
+            "pronoia keys create --user ada --expires 90d           # stops by itself",
             "pronoia keys create --service                          # the caller names the user on each request",
             "export PRONOIA_KEY=$(pronoia keys create --user ada --quiet)",
         ),
@@ -39,7 +40,14 @@ def create_key(
     database_url: DatabaseUrl = None,
     user: Annotated[str | None, typer.Option("--user", help="The user whose memory the key opens.")] = None,
     plan: Annotated[Plan, typer.Option("--plan", help="Sets the limits of the key.")] = Plan.ENTERPRISE,
-    scopes: Annotated[str, typer.Option("--scopes", help="Comma list of read, write, learn, admin.")] = DEFAULT_SCOPES,
+    role: Annotated[
+        Role | None,
+        typer.Option("--role", help="Short for the scopes of a role.  [default: member: read, write, learn]"),
+    ] = None,
+    scopes: Annotated[
+        str | None, typer.Option("--scopes", help="Comma list of read, write, learn, admin, instead of --role.")
+    ] = None,
+    expires: Expires = None,
     service: Annotated[
         bool, typer.Option("--service", help="A key for a backend that serves many users, instead of --user.")
     ] = False,
@@ -50,9 +58,11 @@ def create_key(
     """Make an API key. It is shown this once; only its hash is kept."""
     if service == (user is not None):
         raise typer.BadParameter("Give either --user NAME or --service.")
-    permissions = _permissions(scopes)
+    if role is not None and scopes is not None:
+        raise typer.BadParameter("Give either --role or --scopes.")
+    permissions = PERMISSIONS[role or Role.MEMBER] if scopes is None else _permissions(scopes)
     settings = settings_of(data, database_url)
-    key, text = asyncio.run(_create(settings, user, plan, permissions, organisation))
+    key, text = asyncio.run(_create(settings, user, plan, permissions, organisation, end_of(expires)))
     if as_json:
         print_json({"key": text, **described(key)})
         return
@@ -76,7 +86,14 @@ def _permissions(scopes: str) -> frozenset[Permission]:
 
 
 async def _create(
-    settings: Settings, user: str | None, plan: Plan, permissions: frozenset[Permission], organisation: UUID
+    settings: Settings,
+    user: str | None,
+    plan: Plan,
+    permissions: frozenset[Permission],
+    organisation: UUID,
+    expires_at: datetime | None,
 ) -> tuple[ApiKey, str]:
     async with opened_keys(settings) as keys:
-        return await keys.create(user_id=user, plan=plan, permissions=permissions, organisation_id=organisation)
+        return await keys.create(
+            user_id=user, plan=plan, permissions=permissions, organisation_id=organisation, expires_at=expires_at
+        )

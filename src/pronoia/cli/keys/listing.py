@@ -11,8 +11,10 @@ from pronoia.cli.keys.opened import described, opened_keys
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, Organisation, examples, settings_of
 from pronoia.cli.output import print_json
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION
+from pronoia.services.keys import PAGE
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.config import Settings
@@ -42,15 +44,22 @@ def list_keys(
 
 async def _list(settings: Settings, organisation: UUID) -> list[ApiKey]:
     async with opened_keys(settings) as keys:
-        return await keys.listed(organisation)
+        found = page = await keys.listed(organisation)
+        while len(page) == PAGE:
+            page = await keys.listed(organisation, after=page[-1].id)
+            found += page
+        return found
 
 
 def _table(keys: list[ApiKey]) -> Table:
-    table = Table("id", "user", "plan", "scopes", "created", "revoked", box=None)
+    table = Table("id", "user", "plan", "scopes", "created", "last used", "ends", box=None)
     for key in keys:
-        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
         user = "(service)" if key.user_id is None else key.user_id
-        table.add_row(
-            key.id, user, key.plan, ",".join(sorted(key.permissions)), f"{key.created_at:%Y-%m-%d %H:%M}", revoked
-        )
+        scopes = ",".join(sorted(key.permissions))
+        ends = _time(key.expires_at) if key.revoked_at is None else f"revoked {_time(key.revoked_at)}"
+        table.add_row(key.id, user, key.plan, scopes, _time(key.created_at), _time(key.last_used_at), ends)
     return table
+
+
+def _time(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"

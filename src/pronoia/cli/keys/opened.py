@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.cli.storage import opened_database
+from pronoia.domain.errors import NotFoundError
 from pronoia.resilience.clock import SystemClock
 from pronoia.services.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from pronoia.config import Settings
     from pronoia.domain.records import ApiKey
@@ -22,6 +23,15 @@ async def opened_keys(settings: Settings) -> AsyncGenerator[Keys]:
         yield Keys(store=PostgresKeyStore(database), clock=SystemClock())
 
 
+@contextmanager
+def known_key(key_id: str) -> Generator[None]:
+    """Say where the ids are if there is no such key."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise NotFoundError(f"There is no key {key_id}. See `pronoia keys list`.", id=key_id) from error
+
+
 def described(key: ApiKey) -> dict[str, object]:
     """Give what may be shown of a key."""
     return {
@@ -32,5 +42,8 @@ def described(key: ApiKey) -> dict[str, object]:
         "scopes": sorted(key.permissions),
         "organisation_id": key.organisation_id,
         "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "former_secret_until": key.previous_valid_until,
         "revoked_at": key.revoked_at,
     }

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronoia.cli.keys.opened import described, opened_keys
+from pronoia.cli.keys.opened import described, known_key, opened_keys
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, Organisation, examples, settings_of
 from pronoia.cli.output import print_json
-from pronoia.domain.errors import NotFoundError
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION
 
 if TYPE_CHECKING:
@@ -40,7 +39,5 @@ def revoke_key(
 
 async def _revoke(settings: Settings, organisation: UUID, key_id: str) -> ApiKey:
     async with opened_keys(settings) as keys:
-        try:
+        with known_key(key_id):
             return await keys.revoke(organisation, key_id)
-        except NotFoundError as error:
-            raise NotFoundError(f"There is no key {key_id}. See `pronoia keys list`.", id=key_id) from error

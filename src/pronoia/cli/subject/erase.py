@@ -7,7 +7,7 @@ import typer
 
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, Organisation, Person, examples, settings_of
 from pronoia.cli.output import print_json, print_note
-from pronoia.cli.storage import opened_services
+from pronoia.cli.subject.opened import patient_services
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def erase_subject(
 
 
 async def _erase(settings: Settings, scope: Scope, *, vacuum: bool) -> Receipt:
-    async with opened_services(settings) as services:
+    async with patient_services(settings) as services:
         forgotten = await services.subjects.erase(scope)
         if vacuum:
             await services.subjects.rewrite()

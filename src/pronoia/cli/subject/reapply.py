@@ -10,7 +10,7 @@ from pronoia.adapters.ledger_file import read_ledger
 from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json, print_note
-from pronoia.cli.storage import opened_services
+from pronoia.cli.subject.opened import patient_services
 
 if TYPE_CHECKING:
     from pronoia.config import Settings
@@ -61,7 +61,7 @@ async def reapply_erasures(settings: Settings) -> Reapplied:
 
     Raises ConfigurationError if the ledger cannot be read.
     """
-    async with opened_services(settings) as services:
+    async with patient_services(settings) as services:
         return await services.subjects.reapply(read_ledger(Path(settings.erasure_ledger)))
 
 

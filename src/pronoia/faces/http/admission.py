@@ -14,7 +14,7 @@ from pronoia.services.drafts import check_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pronoia.domain.records import ApiKey
+    from pronoia.domain.principals import Principal
 
 MAXIMUM_IDEMPOTENCY_KEY = 255
 VERSION = re.compile(r"[0-9]{1,18}")
@@ -22,7 +22,7 @@ PRINTABLE = re.compile(r"[\x20-\x7e]+")
 
 
 def secret(headers: Mapping[str, str]) -> str | None:
-    """Read the text that should be a key."""
+    """Read the text that should be a key or a token."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token if scheme.lower() == "bearer" else ""
     for candidate in (headers.get("x-service-token"), bearer, headers.get("x-api-key")):
@@ -31,19 +31,23 @@ def secret(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def check_permission(key: ApiKey, permission: Permission | None) -> None:
-    """Raise ForbiddenError if a key may not do this."""
-    if permission is not None and permission not in key.permissions and Permission.ADMIN not in key.permissions:
-        raise ForbiddenError(f"This key lacks the scope {permission.value}.", permission=permission.value)
+def check_permission(principal: Principal, permission: Permission | None) -> None:
+    """Raise ForbiddenError if the caller may not do this."""
+    if (
+        permission is not None
+        and permission not in principal.permissions
+        and Permission.ADMIN not in principal.permissions
+    ):
+        raise ForbiddenError(f"This caller lacks the scope {permission.value}.", permission=permission.value)
 
 
-def resolve_scope(key: ApiKey, names: list[str | None]) -> Scope:
-    """Give the user a request is about: the key's own, or the one that a service key's caller names.
+def resolve_scope(principal: Principal, names: list[str | None]) -> Scope:
+    """Give the user a request is about: the credential's own, or the one that a service key's caller names.
 
-    What a key of one user names is ignored: published clients name users of their own.
+    What the credential of one user names is ignored: published clients name users of their own.
     """
-    if key.user_id is not None:
-        return Scope(key.organisation_id, key.user_id)
+    if principal.user_id is not None:
+        return Scope(principal.organisation_id, principal.user_id)
     named = {name for name in names if name}
     if not named:
         raise MissingFieldError("user_id is required for service token requests", field="user_id")
@@ -51,7 +55,7 @@ def resolve_scope(key: ApiKey, names: list[str | None]) -> Scope:
         raise InvalidInputError("The request names two different users.", field="user_id")
     user = named.pop()
     check_name(user, "user_id")
-    return Scope(key.organisation_id, user)
+    return Scope(principal.organisation_id, user)
 
 
 def user_header(headers: Mapping[str, str]) -> str | None:

@@ -21,18 +21,21 @@ from pronoia.faces.http.routes import (
     context,
     health,
     insights,
+    keys,
     learning,
     maintenance,
     memories,
     metrics,
     monitoring,
+    organisation,
     predict,
+    projects,
     rate_limit,
     relationships,
-    retention,
     search,
     subjects,
     suggest,
+    users,
 )
 from pronoia.faces.http.routes.documentation import documentation
 from pronoia.faces.http.watch import RequestWatch, exchange_of
@@ -62,8 +65,11 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
     *monitoring.OPERATIONS,
+    *organisation.OPERATIONS,
+    *keys.OPERATIONS,
+    *projects.OPERATIONS,
+    *users.OPERATIONS,
     *subjects.OPERATIONS,
-    *retention.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.domain.errors import (
+    AlreadyExistsError,
     ForbiddenError,
     IdempotencyConflictError,
     InvalidCredentialError,
@@ -55,6 +56,7 @@ TABLE: Mapping[type[PronoiaError], Shape] = {
     ForbiddenError: Shape(HTTPStatus.FORBIDDEN, nested=False),
     NotFoundError: Shape(HTTPStatus.NOT_FOUND, nested=False),
     IdempotencyConflictError: Shape(HTTPStatus.CONFLICT, nested=False),
+    AlreadyExistsError: Shape(HTTPStatus.CONFLICT, nested=False),
     MissingCredentialError: Shape(HTTPStatus.UNAUTHORIZED, nested=True),
     InvalidCredentialError: Shape(HTTPStatus.UNAUTHORIZED, nested=True),
     RouteNotFoundError: Shape(HTTPStatus.NOT_FOUND, nested=True),

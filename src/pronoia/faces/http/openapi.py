@@ -36,8 +36,12 @@ HEADERS = (
     ("X-Memory-Version", "Answer at least as new as this version of the user's memory."),
     ("Idempotency-Key", "Requests with the same key are the same request, for 24 hours."),
 )
-COMMON_ERRORS = {"401": "No valid key.", "403": "The key lacks the scope.", "404": "Unknown, or another user's.",
-                 "409": "The Idempotency-Key was used for another request.",
+IDENTIFIER = {"type": "string", "format": "uuid"}
+NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^/]+$"}
+NAMES = {"key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"}, "project_id": NAME, "user_id": NAME}
+"""What stands in a path and is no UUID."""
+COMMON_ERRORS = {"401": "No valid key or token.", "403": "The scope is lacking.", "404": "Unknown, or another user's.",
+                 "409": "The Idempotency-Key was used for another request, or the name is taken.",
                  "429": "A limit is reached; `Retry-After` says when to come back."}  # fmt: skip
 EVERY_ERROR = {"400": "The request is wrong; `details` names the field.", "408": "It did not arrive in time.",
                "413": "The body is too large.", "503": "A part does not answer now."}  # fmt: skip
@@ -95,7 +99,7 @@ def _operation(operation: AnyOperation, by_type: Json, components: Json) -> Json
     if description:
         document["description"] = description
     if operation.permission is not None:
-        document["parameters"].extend(_header_parameters(operation.permission))
+        document["parameters"].extend(_header_parameters(operation.permission) if operation.of_user else [])
         document["security"] = [{"key": []}, {"service": []}, {"bearer": []}]
     if operation.body is not Nothing:
         body = _content("", by_type[repr(operation.body)])
@@ -104,9 +108,9 @@ def _operation(operation: AnyOperation, by_type: Json, components: Json) -> Json
 
 
 def _path_parameters(operation: AnyOperation) -> list[Json]:
-    schema = {"type": "string", "format": "uuid"}
     return [
-        {"name": name, "in": "path", "required": True, "schema": schema} for name in PARAMETER.findall(operation.path)
+        {"name": name, "in": "path", "required": True, "schema": NAMES.get(name, IDENTIFIER)}
+        for name in PARAMETER.findall(operation.path)
     ]
 
 

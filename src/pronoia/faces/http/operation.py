@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from pronoia.config import Settings
     from pronoia.domain.identifiers import Scope
-    from pronoia.domain.records import ApiKey, Idempotency, Permission
+    from pronoia.domain.principals import Principal
+    from pronoia.domain.records import Idempotency, Permission
     from pronoia.ports.telemetry import Telemetry
     from pronoia.services.features import Feature
     from pronoia.services.resilience import Resilience
@@ -66,7 +67,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    key: ApiKey
+    principal: Principal
     scope: Scope | None
     """None if the operation is about no user."""
 
@@ -83,8 +84,8 @@ class Call(Generic[Query, Body]):
     headers: Mapping[str, str]
     peer: str | None
     """The address at the other end of the connection; None for a socket of this machine."""
-    authenticate: Callable[[], Awaitable[ApiKey]]
-    """Find the key of a caller whom nobody asked for it yet."""
+    authenticate: Callable[[], Awaitable[Principal]]
+    """Find out who it is whom nobody asked for it yet."""
     minimum_version: int | None
     idempotency: Idempotency | None
 
@@ -93,8 +94,8 @@ class Call(Generic[Query, Body]):
         return self.surroundings.services
 
     @property
-    def key(self) -> ApiKey:
-        return self._admitted.key
+    def principal(self) -> Principal:
+        return self._admitted.principal
 
     @property
     def scope(self) -> Scope:
@@ -188,26 +189,26 @@ async def _call(
     raw: bytes,
 ) -> Call[Any, Any]:
     headers = request.headers
-    key = None if operation.permission is None else await _authenticate(surroundings, request)
+    principal = None if operation.permission is None else await _authenticate(surroundings, request)
     _refuse_while_off(operation, surroundings.services.resilience)
     caller = None
     try:
-        if key is not None:
-            admission.check_permission(key, operation.permission)
+        if principal is not None:
+            admission.check_permission(principal, operation.permission)
         values = read_query(request.scope["query_string"])
         body = Nothing() if operation.body is Nothing else decode_json(decoder, raw)
-        if key is not None:
+        if principal is not None:
             scope = None
             if operation.of_user:
                 names = [admission.user_header(headers), values.get("user_id"), getattr(body, "user_id", None)]
-                scope = admission.resolve_scope(key, names)
+                scope = admission.resolve_scope(principal, names)
                 exchange_of(request.scope).user_id = scope.user_id
-            caller = Caller(key, scope)
+            caller = Caller(principal, scope)
     except PronoiaError:
         # What is refused has cost something, too.
-        await _charge(operation, surroundings, request, key, None)
+        await _charge(operation, surroundings, request, principal, None)
         raise
-    await _charge(operation, surroundings, request, key, caller)
+    await _charge(operation, surroundings, request, principal, caller)
     return Call(
         surroundings=surroundings,
         caller=caller,
@@ -233,25 +234,27 @@ def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
         )
 
 
-async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, Any]) -> ApiKey:
-    """Find the key. What has not proved itself here before is an attempt, which its address pays for if it fails."""
+async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, Any]) -> Principal:
+    """Find out who calls. Who has not proved it here lately makes an attempt, paid for by the address if it fails."""
     services = surroundings.services
     secret = admission.secret(request.headers)
-    if services.keys.knows(secret):
-        return await services.keys.authenticate(secret)
+    if services.authentication.knows(secret):
+        return await services.authentication.authenticate(secret)
     async with services.limits.attempt(surroundings.address(request.scope)) as usage:
         note_usage(exchange_of(request.scope), usage)
-        return await services.keys.authenticate(secret)
+        return await services.authentication.authenticate(secret)
 
 
 async def _charge(
     operation: AnyOperation,
     surroundings: Surroundings,
     request: Request[Any, Any, Any],
-    key: ApiKey | None,
+    principal: Principal | None,
     caller: Caller | None,
 ) -> None:
-    if key is not None:
+    if principal is not None:
         scope = None if caller is None else caller.scope
         user = None if scope is None else scope.user_id
-        note_usage(exchange_of(request.scope), await surroundings.services.limits.charge(key, user, operation.budget))
+        note_usage(
+            exchange_of(request.scope), await surroundings.services.limits.charge(principal, user, operation.budget)
+        )

@@ -1,6 +1,15 @@
 -- purge_idempotency_keys: Forget outcomes older than some seconds, up to a number.
 select purge_idempotency_keys(make_interval(secs => $1), $2);
 
+-- purge_history: Forget old uses and removals of some users after one, and say where to go on; null at the end.
+select organisation_id, user_id, purged from purge_history($1, $2, $3, $4, $5, $6);
+
+-- purge_metrics: Forget some daily sums and metrics from before a day.
+select purge_metrics($1, $2);
+
+-- refresh_hourly_levels: Add up service levels by the hour anew.
+select refresh_hourly_levels();
+
 -- users_to_index: Users whose rows are still being put into the shared indexes.
 select organisation_id, user_id from users_to_index($1);
 
@@ -36,3 +45,6 @@ select
 
 -- instance_totals: What is stored of all tenants together.
 select memories, users, organisations, relationships, to_embed, to_link from instance_totals();
+
+-- expired_memories: Memories of any tenant that are older than their project keeps them.
+select organisation_id, user_id, id from expired_memories($1, $2);

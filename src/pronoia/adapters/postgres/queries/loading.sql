@@ -91,7 +91,7 @@ group by explanation;
 -- changed_ids: Which memories and relationships changed or went after a version, and what was used after an activity.
 select
     u.memory_version, u.activity, u.memory_count,
-    $3 between u.complete_from and u.memory_version and $4 <= u.activity as available,
+    $3 between u.complete_from and u.memory_version and $4 between u.uses_complete_from and u.activity as available,
     c.memories,
     c.relationships,
     array(

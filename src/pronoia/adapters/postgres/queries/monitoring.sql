@@ -16,36 +16,60 @@ on conflict (minute) do update set
     latencies = added(kept.latencies, excluded.latencies),
     foresight = added(kept.foresight, excluded.foresight);
 
--- read_levels: Add up the minutes that began after each of some times, in their order.
-with sums as (
+-- read_levels: Add up the minutes that began after each of some times, in their order; whole hours where there are any.
+with asked as (
+    select place, since, date_trunc('hour', since, 'UTC') + interval '1 hour' as first_hour
+    from unnest($1::timestamptz[]) with ordinality as given (since, place)
+),
+by_hour as (
+    select coalesce(max(hour) + interval '1 hour', '-infinity') as up_to from hourly_levels
+),
+parts as (
+    select a.place, l.minute, 1 as minutes, (l.requests > 0 and l.failed >= l.requests)::integer as dead_minutes,
+        l.requests, l.failed, l.shed, l.seconds, l.cache_asked, l.cache_found, l.patterns,
+        l.latencies::bigint[] as latencies, l.foresight::bigint[] as foresight
+    from asked a
+    cross join by_hour h
+    join service_levels l on l.minute > a.since and (l.minute < a.first_hour or l.minute >= h.up_to)
+    union all
+    select a.place, l.first, l.minutes, l.dead_minutes, l.requests, l.failed, l.shed, l.seconds, l.cache_asked,
+        l.cache_found, l.patterns, l.latencies, l.foresight
+    from asked a
+    join hourly_levels l on l.hour >= a.first_hour
+),
+buckets as (
+    select place, array_agg(served order by bucket) as latencies, array_agg(foreseen order by bucket) as foresight
+    from (
+        select place, bucket, sum(served)::bigint as served, sum(foreseen)::bigint as foreseen
+        from parts, unnest(latencies, foresight) with ordinality as counted (served, foreseen, bucket)
+        group by place, bucket
+    ) added_up
+    group by place
+),
+sums as (
     select
         place,
-        since,
-        coalesce(sum(requests), 0)::bigint as requests,
-        coalesce(sum(failed), 0)::bigint as failed,
-        coalesce(sum(shed), 0)::bigint as shed,
-        coalesce(sum(seconds), 0) as seconds,
-        coalesce(sum(cache_asked), 0)::bigint as cache_asked,
-        coalesce(sum(cache_found), 0)::bigint as cache_found,
-        coalesce(sum(patterns), 0)::bigint as patterns,
-        count(minute) as minutes,
-        count(*) filter (where requests > 0 and failed >= requests) as dead_minutes,
+        sum(requests)::bigint as requests,
+        sum(failed)::bigint as failed,
+        sum(shed)::bigint as shed,
+        sum(seconds) as seconds,
+        sum(cache_asked)::bigint as cache_asked,
+        sum(cache_found)::bigint as cache_found,
+        sum(patterns)::bigint as patterns,
+        sum(minutes)::bigint as minutes,
+        sum(dead_minutes)::bigint as dead_minutes,
         min(minute) as first
-    from unnest($1::timestamptz[]) with ordinality as asked (since, place)
-    left join service_levels on minute > since
-    group by since, place
+    from parts
+    group by place
 )
-select sums.*, buckets.latencies, buckets.foresight
-from sums
-cross join lateral (
-    select array_agg(served order by bucket) as latencies, array_agg(foreseen order by bucket) as foresight
-    from (
-        select bucket, sum(served) as served, sum(foreseen) as foreseen
-        from service_levels, unnest(latencies, foresight) with ordinality as counted (served, foreseen, bucket)
-        where minute > sums.since
-        group by bucket
-    ) as added_up
-) as buckets
+select
+    coalesce(requests, 0) as requests, coalesce(failed, 0) as failed, coalesce(shed, 0) as shed,
+    coalesce(seconds, 0) as seconds, coalesce(cache_asked, 0) as cache_asked, coalesce(cache_found, 0) as cache_found,
+    coalesce(patterns, 0) as patterns, coalesce(minutes, 0) as minutes, coalesce(dead_minutes, 0) as dead_minutes,
+    first, latencies, foresight
+from asked
+left join sums using (place)
+left join buckets using (place)
 order by place;
 
 -- report_process: Replace what a process reported.

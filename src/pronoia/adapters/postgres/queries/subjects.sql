@@ -171,10 +171,13 @@ declare subject_records no scroll cursor for
     from idempotency_keys r
     where organisation_id = $1 and user_id in ($2, forgotten_name($1, $2))
     union all
-    select 'api_keys', (to_jsonb(r) - 'secret_hash')::text from api_keys r
+    select 'api_keys', (to_jsonb(r) - 'secret_hash' - 'previous_secret_hash')::text from api_keys r
     where organisation_id = $1 and user_id = $2
     union all
     select 'forgotten_users', row_to_json(r)::text from forgotten_users r
+    where organisation_id = $1 and digest = user_digest($1, $2)
+    union all
+    select 'user_roles', row_to_json(r)::text from user_roles r
     where organisation_id = $1 and digest = user_digest($1, $2);
 
 -- next_records: Read some more of them.

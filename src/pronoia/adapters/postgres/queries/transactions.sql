@@ -1,6 +1,13 @@
 -- enter_tenant: Step down to the role without rights, into one organisation, until the transaction ends.
 select set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, true);
 
+-- enter_pooled_tenant: The same on a connection that others use too: with settings $2 of values $3, and letting the
+-- session go without a tenant. The first column is the tenant that somebody had left in it.
+select
+    nullif(current_setting('app.tenant', true), '') as planted,
+    set_config('app.tenant', '', false), set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, true),
+    (select count(set_config(name, value, true)) from unnest($2::text[], $3::text[]) as given (name, value)) as settings;
+
 -- begin_write: The same for a write, which also takes the user's lock and next version.
 select version, request_hash, outcome from begin_write($1, $2, $3, $4);
 

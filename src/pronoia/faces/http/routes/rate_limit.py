@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 async def rate_limit(call: Call[Nothing, Nothing]) -> Answer:
-    usages = await call.services.limits.of_key(call.key, call.scope.user_id)
+    usages = await call.services.limits.of_principal(call.principal, call.scope.user_id)
     now = call.surroundings.now()
     most = tightest([one for one in usages if one.limiter not in NARROWER.values()])
     whole = None if most is None else _budget(most, now)
     answer = RateLimitAnswer(
-        plan=call.key.plan,
+        plan=call.principal.plan,
         limit=whole and whole.limit,
         remaining=whole and whole.remaining,
         reset=whole and whole.reset,

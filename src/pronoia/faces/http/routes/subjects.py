@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pronoia.domain.errors import ForbiddenError
+from pronoia.domain.identifiers import Scope
 from pronoia.domain.records import Permission
 from pronoia.faces.http.admission import check_permission
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
 from pronoia.faces.http.schemas.subjects import ReceiptAnswer, RecordAnswer, SubjectQuery
+from pronoia.services.drafts import check_name
 from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
 
 async def export(call: Call[SubjectQuery, Nothing]) -> Answer:
-    """Give lines of JSON, the last one a manifest. A service key needs `admin`, a key of the person does not."""
-    _check_meant(call)
-    if call.key.is_service:
-        check_permission(call.key, Permission.ADMIN)
-    lines = call.services.subjects.export(call.scope)
+    """Give lines of JSON, the last one a manifest. Whoever is not that person needs the scope `admin`."""
+    if call.principal.user_id != call.query.user_id:
+        check_permission(call.principal, Permission.ADMIN)
+    lines = call.services.subjects.export(_subject(call))
     # Whatever can be refused is, before the answer begins.
     return Answer(_from(await anext(lines), lines))
 
@@ -33,8 +33,7 @@ async def _from(first: bytes, others: AsyncGenerator[bytes]) -> AsyncGenerator[b
 
 async def erase(call: Call[SubjectQuery, Nothing]) -> Answer:
     """Delete all that is held about a person, and revoke the keys that name them."""
-    _check_meant(call)
-    receipt = (await call.services.subjects.erase(call.scope, call.idempotency)).receipt
+    receipt = (await call.services.subjects.erase(_subject(call), call.idempotency)).receipt
     return Answer(
         ReceiptAnswer(
             message="Person erased.",
@@ -48,10 +47,9 @@ async def erase(call: Call[SubjectQuery, Nothing]) -> Answer:
     )
 
 
-def _check_meant(call: Call[SubjectQuery, Nothing]) -> None:
-    # A key of one user that names another would else be given, or erase, its own.
-    if call.query.user_id != call.scope.user_id:
-        raise ForbiddenError("This key may only name its own user.", field="user_id")
+def _subject(call: Call[SubjectQuery, Nothing]) -> Scope:
+    check_name(call.query.user_id, "user_id")
+    return Scope(call.principal.organisation_id, call.query.user_id)
 
 
 ROOT = "/api/v1/subjects"
@@ -66,8 +64,19 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.READ,
         SubjectQuery,
         Nothing,
+        of_user=False,
         media_type="application/x-ndjson",
         budget=Budget.EXPENSIVE,
     ),
-    Operation("DELETE", ROOT, "Erase a person.", erase, ReceiptAnswer, Permission.ADMIN, SubjectQuery, Nothing),
+    Operation(
+        "DELETE",
+        ROOT,
+        "Erase a person.",
+        erase,
+        ReceiptAnswer,
+        Permission.ADMIN,
+        SubjectQuery,
+        Nothing,
+        of_user=False,
+    ),
 )

@@ -1,4 +1,4 @@
--- What erasing a person leaves, how long projects keep memories, and nothing personal in the planner's statistics.
+-- What erasing a person leaves, which memories their projects have kept long enough, and nothing personal in the planner's statistics.
 
 -- What the digests of erased people are keyed with, and their receipts sealed. It is made with the organisation, so that
 -- every backup has it: a ledger that was kept elsewhere can be matched with what was restored.
@@ -19,31 +19,16 @@ create table erasures (
 );
 create index erasures_to_note on erasures (erased_at) where noted_at is null;
 
--- How many days the memories of a project are kept.
-create table retention_policies (
-    organisation_id uuid not null references organisations,
-    project_id text not null,
-    days integer not null check (days between 1 and 36500),
-    primary key (organisation_id, project_id)
-);
 -- Small, since what is written together was created together: old memories are looked for once an hour.
 create index memories_created_at on memories using brin (created_at);
 
-do $$
-declare
-    name text;
-begin
-    foreach name in array array['erasures', 'retention_policies'] loop
-        execute format('alter table %I enable row level security', name);
-        execute format('alter table %I force row level security', name);
-        execute format(
-            'create policy tenant on %I to pronoia_app '
-            'using (organisation_id = current_tenant()) with check (organisation_id = current_tenant())', name);
-        execute format('create policy owner on %I to current_user using (true) with check (true)', name);
-        execute format('revoke all on %I from public', name);
-        execute format('grant select, insert, update, delete on %I to pronoia_app', name);
-    end loop;
-end $$;
+alter table erasures enable row level security;
+alter table erasures force row level security;
+create policy tenant on erasures to pronoia_app
+    using (organisation_id = current_tenant()) with check (organisation_id = current_tenant());
+create policy owner on erasures to current_user using (true) with check (true);
+revoke all on erasures from public;
+grant select, insert, update, delete on erasures to pronoia_app;
 
 -- Receipts of any tenant that are not in the ledger outside yet, oldest first.
 create function erasures_to_note(maximum integer) returns setof erasures
@@ -63,8 +48,8 @@ create function expired_memories(moment timestamptz, maximum integer)
 returns table (organisation_id uuid, user_id text, id uuid)
 language sql stable security definer set search_path = public, pg_temp as $$
     select m.organisation_id, m.user_id, m.id
-    from retention_policies p
-    join memories m on m.created_at < moment - make_interval(days => p.days)
+    from projects p
+    join memories m on m.created_at < moment - make_interval(days => p.retention_days)
         and m.organisation_id = p.organisation_id and m.project_id = p.project_id
     limit maximum
 $$;

@@ -1,0 +1,135 @@
+"""What an organisation is and consists of, on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.errors import NotFoundError
+from pronoia.domain.organisations import Organisation, Project, User
+from pronoia.domain.roles import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from pronoia.adapters.postgres.driver import Row
+    from pronoia.adapters.postgres.transactions import Database
+
+
+class PostgresOrganisationStore:
+    """Keeps organisations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, organisation: Organisation) -> None:
+        """Store a new organisation."""
+        async with self._database.writing(organisation.id) as connection:
+            await connection.execute(
+                QUERIES["name_organisation"], organisation.id, organisation.name, organisation.created_at
+            )
+
+    async def get(self, organisation_id: UUID) -> Organisation:
+        """Give an organisation. Raises NotFoundError."""
+        async with self._database.reading(organisation_id) as connection:
+            return _organisation(await connection.fetchrow(QUERIES["get_organisation"], organisation_id))
+
+    async def rename(self, organisation_id: UUID, name: str) -> Organisation:
+        """Give an organisation another name. Raises NotFoundError."""
+        async with self._database.writing(organisation_id) as connection:
+            return _organisation(await connection.fetchrow(QUERIES["rename_organisation"], organisation_id, name))
+
+    async def every(self) -> list[Organisation]:
+        """Give all organisations, oldest first."""
+        async with self._database.writing(None) as connection:
+            return [_organisation(row) for row in await connection.fetch(QUERIES["list_organisations"])]
+
+
+class PostgresProjectStore:
+    """Keeps declared projects, each in its organisation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, organisation_id: UUID, project: Project) -> bool:
+        """Store a project, and say whether it is new. One that is there stays as it is."""
+        async with self._database.writing(organisation_id) as connection:
+            row = await connection.fetchrow(
+                QUERIES["create_project"], organisation_id, project.id, project.retention_days, project.created_at
+            )
+        return row is not None
+
+    async def get(self, organisation_id: UUID, project_id: str) -> Project:
+        """Give a declared project. Raises NotFoundError."""
+        async with self._database.reading(organisation_id) as connection:
+            return _project(await connection.fetchrow(QUERIES["get_project"], organisation_id, project_id))
+
+    async def listed(self, organisation_id: UUID, after: str, limit: int, *, archived: bool) -> list[Project]:
+        """Give declared projects by name; archived ones only if asked to."""
+        async with self._database.reading(organisation_id) as connection:
+            rows = await connection.fetch(QUERIES["list_projects"], organisation_id, archived, after, limit)
+        return [_project(row) for row in rows]
+
+    async def change(self, organisation_id: UUID, project_id: str, change: Callable[[Project], Project]) -> Project:
+        """Lock a project, store what `change` makes of it, and give that. Raises NotFoundError."""
+        async with self._database.writing(organisation_id) as connection:
+            project = change(_project(await connection.fetchrow(QUERIES["lock_project"], organisation_id, project_id)))
+            await connection.execute(
+                QUERIES["change_project"], organisation_id, project_id, project.retention_days, project.archived_at
+            )
+        return project
+
+
+class PostgresUserStore:
+    """Tells who has a memory, and keeps roles."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, organisation_id: UUID, user_id: str) -> User:
+        """Give a user. Raises NotFoundError."""
+        async with self._database.reading(organisation_id) as connection:
+            return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
+
+    async def listed(self, organisation_id: UUID, after: str, limit: int) -> list[User]:
+        """Give users by name."""
+        async with self._database.reading(organisation_id) as connection:
+            return [_user(row) for row in await connection.fetch(QUERIES["list_users"], organisation_id, after, limit)]
+
+    async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User:
+        """Give a user a role, or take it away. Somebody new is listed from then on."""
+        async with self._database.writing(organisation_id) as connection:
+            await connection.execute(QUERIES["ensure_user"], organisation_id, user_id)
+            if role is None:
+                await connection.execute(QUERIES["clear_user_role"], organisation_id, user_id)
+            else:
+                await connection.execute(QUERIES["set_user_role"], organisation_id, user_id, role.value)
+            return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
+
+    async def role(self, organisation_id: UUID, user_id: str) -> Role | None:
+        """Give the role of somebody who need not have stored anything."""
+        async with self._database.reading(organisation_id) as connection:
+            return _role(await connection.fetchval(QUERIES["get_user_role"], organisation_id, user_id))
+
+
+def _organisation(row: Row | None) -> Organisation:
+    if row is None:
+        raise NotFoundError("There is no such organisation.")
+    return Organisation(row["organisation_id"], row["name"], row["created_at"])
+
+
+def _project(row: Row | None) -> Project:
+    if row is None:
+        raise NotFoundError("Nobody declared a project of this name.")
+    return Project(row["project_id"], row["retention_days"], row["created_at"], row["archived_at"])
+
+
+def _user(row: Row | None) -> User:
+    if row is None:
+        raise NotFoundError("There is no such user.")
+    return User(row["user_id"], _role(row["role"]), row["memory_count"], row["memory_version"], row["created_at"])
+
+
+def _role(name: str | None) -> Role | None:
+    return None if name is None else Role(name)

@@ -1,0 +1,147 @@
+"""The keys of the caller's organisation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pronoia.domain.errors import InvalidInputError
+from pronoia.domain.records import Permission
+from pronoia.domain.roles import PERMISSIONS, Role
+from pronoia.faces.http.conversion import in_utc
+from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
+from pronoia.faces.http.schemas.management import (
+    KeyAnswer,
+    KeysAnswer,
+    ListQuery,
+    MadeKeyAnswer,
+    NewKeyBody,
+    RotationBody,
+)
+
+if TYPE_CHECKING:
+    from pronoia.domain.records import ApiKey
+
+KEYS = "/api/v1/keys"
+
+
+async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
+    """Make a key. Its text is in this answer alone, and it has no more rights than the key that makes it."""
+    body = call.body
+    if body.service == (body.user_id is not None):
+        raise InvalidInputError("Give either user_id or service.", field="user_id")
+    if body.role is not None and body.scopes is not None:
+        raise InvalidInputError("Give either role or scopes.", field="scopes")
+    key, text = await call.services.delegated_keys.create(
+        call.principal,
+        user_id=body.user_id,
+        permissions=PERMISSIONS[body.role or Role.MEMBER] if body.scopes is None else body.scopes,
+        plan=body.plan,
+        expires_at=in_utc(body.expires_at, "expires_at"),
+    )
+    return Answer(MadeKeyAnswer(key=text, **_facts(key)))
+
+
+async def list_keys(call: Call[ListQuery, Nothing]) -> Answer:
+    query = call.query
+    keys = await call.services.delegated_keys.listed(call.principal, after=query.after, limit=query.limit)
+    following = keys[-1].id if len(keys) == query.limit else None
+    return Answer(KeysAnswer(keys=[KeyAnswer(**_facts(key)) for key in keys], count=len(keys), next=following))
+
+
+async def get_key(call: Call[Nothing, Nothing]) -> Answer:
+    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.get(call.principal, call.path["key_id"]))))
+
+
+async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
+    """Rotate a key. The new secret is in this answer alone; the former one works until `former_secret_until`."""
+    body = call.body
+    key, text = await call.services.delegated_keys.rotate(
+        call.principal,
+        call.path["key_id"],
+        overlap=timedelta(seconds=body.overlap_seconds),
+        replace_new=body.replace,
+        expires_at=in_utc(body.expires_at, "expires_at"),
+    )
+    return Answer(MadeKeyAnswer(key=text, **_facts(key)))
+
+
+async def revoke_key(call: Call[Nothing, Nothing]) -> Answer:
+    """Revoke a key. Every process refuses it within five seconds; it stays in the list."""
+    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.revoke(call.principal, call.path["key_id"]))))
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "service": key.is_service,
+        "plan": key.plan,
+        "scopes": sorted(key.permissions),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "former_secret_until": key.previous_valid_until,
+        "revoked_at": key.revoked_at,
+    }
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        "GET",
+        KEYS,
+        "List the organisation's keys, oldest first, the revoked included.",
+        list_keys,
+        KeysAnswer,
+        Permission.ADMIN,
+        ListQuery,
+        Nothing,
+        of_user=False,
+    ),
+    Operation(
+        "POST",
+        KEYS,
+        "Make a key.",
+        create_key,
+        MadeKeyAnswer,
+        Permission.ADMIN,
+        Nothing,
+        NewKeyBody,
+        status=HTTPStatus.CREATED,
+        of_user=False,
+    ),
+    Operation(
+        "GET",
+        KEYS + "/{key_id}",
+        "Get what may be shown of a key.",
+        get_key,
+        KeyAnswer,
+        Permission.ADMIN,
+        Nothing,
+        Nothing,
+        of_user=False,
+    ),
+    Operation(
+        "POST",
+        KEYS + "/{key_id}/rotate",
+        "Give a key a new secret; the former one works beside it for a while.",
+        rotate_key,
+        MadeKeyAnswer,
+        Permission.ADMIN,
+        Nothing,
+        RotationBody,
+        of_user=False,
+    ),
+    Operation(
+        "DELETE",
+        KEYS + "/{key_id}",
+        "Revoke a key for good.",
+        revoke_key,
+        KeyAnswer,
+        Permission.ADMIN,
+        Nothing,
+        Nothing,
+        of_user=False,
+    ),
+)

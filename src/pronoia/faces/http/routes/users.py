@@ -1,0 +1,78 @@
+"""The users of the caller's organisation. Forgetting one is `DELETE /api/v1/memories?user_id=`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pronoia.domain.records import Permission
+from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
+from pronoia.faces.http.schemas.management import ListQuery, UserAnswer, UserEditBody, UsersAnswer
+
+if TYPE_CHECKING:
+    from pronoia.domain.organisations import User
+
+USERS = "/api/v1/users"
+
+
+async def list_users(call: Call[ListQuery, Nothing]) -> Answer:
+    query = call.query
+    users = await call.services.users.listed(call.principal.organisation_id, after=query.after or "", limit=query.limit)
+    following = users[-1].id if len(users) == query.limit else None
+    return Answer(UsersAnswer(users=[_answer(one) for one in users], count=len(users), next=following))
+
+
+async def get_user(call: Call[Nothing, Nothing]) -> Answer:
+    return Answer(_answer(await call.services.users.get(call.principal.organisation_id, call.path["user_id"])))
+
+
+async def change_user(call: Call[Nothing, UserEditBody]) -> Answer:
+    """Set a role. It bounds every key and token of the user within five seconds, and outlives forgetting the user."""
+    user_id = call.path["user_id"]
+    return Answer(_answer(await call.services.users.set_role(call.principal.organisation_id, user_id, call.body.role)))
+
+
+def _answer(user: User) -> UserAnswer:
+    return UserAnswer(
+        user_id=user.id,
+        role=user.role,
+        memory_count=user.memory_count,
+        memory_version=user.memory_version,
+        created_at=user.created_at,
+    )
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        "GET",
+        USERS,
+        "List users by name, with their roles and how much they have stored.",
+        list_users,
+        UsersAnswer,
+        Permission.ADMIN,
+        ListQuery,
+        Nothing,
+        of_user=False,
+    ),
+    Operation(
+        "GET",
+        USERS + "/{user_id}",
+        "Get one user.",
+        get_user,
+        UserAnswer,
+        Permission.ADMIN,
+        Nothing,
+        Nothing,
+        of_user=False,
+    ),
+    Operation(
+        "PATCH",
+        USERS + "/{user_id}",
+        "Give a user a role, or lift it.",
+        change_user,
+        UserAnswer,
+        Permission.ADMIN,
+        Nothing,
+        UserEditBody,
+        of_user=False,
+    ),
+)

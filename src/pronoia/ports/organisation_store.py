@@ -1,0 +1,52 @@
+"""Organisations, their projects and the roles of their users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from pronoia.domain.organisations import Organisation, Project, User
+    from pronoia.domain.roles import Role
+
+
+class OrganisationStore(Protocol):
+    async def create(self, organisation: Organisation) -> None: ...
+
+    async def get(self, organisation_id: UUID) -> Organisation:
+        """Raise NotFoundError for an unknown organisation; so does renaming."""
+        ...
+
+    async def rename(self, organisation_id: UUID, name: str) -> Organisation: ...
+
+    async def every(self) -> list[Organisation]: ...
+
+
+class ProjectStore(Protocol):
+    async def create(self, organisation_id: UUID, project: Project) -> bool:
+        """Say whether it is new. One that is there stays as it is."""
+        ...
+
+    async def get(self, organisation_id: UUID, project_id: str) -> Project:
+        """Raise NotFoundError for a project that nobody declared; so does changing."""
+        ...
+
+    async def listed(self, organisation_id: UUID, after: str, limit: int, *, archived: bool) -> list[Project]: ...
+
+    async def change(self, organisation_id: UUID, project_id: str, change: Callable[[Project], Project]) -> Project:
+        """Lock a project, store what `change` makes of it, and give that."""
+        ...
+
+
+class UserStore(Protocol):
+    async def get(self, organisation_id: UUID, user_id: str) -> User:
+        """Raise NotFoundError for somebody who has neither stored anything nor been given a role."""
+        ...
+
+    async def listed(self, organisation_id: UUID, after: str, limit: int) -> list[User]: ...
+
+    async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User: ...
+
+    async def role(self, organisation_id: UUID, user_id: str) -> Role | None: ...
