@@ -103,6 +103,8 @@ def test_every_row_comes_back_bit_by_bit_with_vectors_and_row_security(
 ) -> None:
     forced = "select relname, relforcerowsecurity from pg_class where relkind = 'r' and relrowsecurity order by 1"
     indexes = "select indexdef from pg_indexes where schemaname = 'public' order by 1"
+    samples = """select attrelid::regclass::text, attname from pg_attribute
+        where attstattarget >= 0 and attrelid >= 16384 order by 1, 2"""
     vectors = "select id, halfvec_send(embedding) from memories order by id"
     before = measured(filled)
     code, report = pronoia("restore", "--from", folder, "--database-url", empty_database_url)
@@ -112,6 +114,7 @@ def test_every_row_comes_back_bit_by_bit_with_vectors_and_row_security(
     assert query(empty_database_url, vectors) == query(filled, vectors)
     assert query(empty_database_url, forced) == query(filled, forced)
     assert query(empty_database_url, indexes) == query(filled, indexes)
+    assert query(empty_database_url, samples) == query(filled, samples)
 
 
 def test_every_lasting_table_is_backed_up_or_named_as_one_that_is_not(

@@ -58,7 +58,13 @@ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.
 -- secondary_indexes: What drops the indexes that no constraint needs, and what builds them again once all rows are there.
 select
     coalesce(string_agg(format('drop index public.%I', c.relname), ';'), 'select') as lift,
-    coalesce(string_agg(pg_get_indexdef(c.oid), ';'), 'select') as impose
+    coalesce(string_agg(pg_get_indexdef(c.oid) || coalesce((
+        -- Without this the planner would keep samples of texts again.
+        select string_agg(format(';alter index public.%I alter column %s set statistics %s',
+            c.relname, a.attnum, a.attstattarget), '')
+        from pg_attribute a
+        where a.attrelid = c.oid and a.attstattarget >= 0
+    ), ''), ';'), 'select') as impose
 from pg_index i
 join pg_class c on c.oid = i.indexrelid
 join pg_class t on t.oid = i.indrelid
