@@ -77,6 +77,7 @@ async def test_a_person_is_told_all_that_is_held_about_them_by_their_own_key(ins
         zip(ids, (TEXTS[0] + " and dusk", *TEXTS[1:]), strict=True)
     )
     assert {
+        "audit_log",
         *("accesses", "feedback", "relationships", "memory_revisions", "ranking_examples", "ranking_weights"),
         *("learning_metrics", "learning_runs", "idempotency_keys", "api_keys"),
     } <= set(manifest["counts"])
@@ -143,8 +144,10 @@ async def test_an_erased_person_is_nowhere_not_even_in_their_keys(inside, header
     assert (receipt["counts"]["memories"], receipt["counts"]["api_keys"]) == (3, 1)
     await settled(inside)
     gc.collect()
-    words = (*(name for memory_id in ids for name in names_of(memory_id)), CANARY, "green tea", "deployment")
-    assert await tables_that_say(database_url, *words) == set()
+    names = [name for memory_id in ids for name in names_of(memory_id)]
+    words = (*names, CANARY, "green tea", "deployment")
+    assert await tables_that_say(database_url, *names) == {"audit_log"}
+    assert await tables_that_say(database_url, CANARY, "green tea", "deployment") == set()
     assert await tables_that_name(database_url, "ada") == set()
     assert holders(inside.services, says(*words)) == []
     refused_now = await inside.http.get("/api/v1/memories")

@@ -95,7 +95,7 @@ async def test_an_export_holds_nobody_elses_rows(
     other = Scope(person.organisation_id, "grace")
     await store.add(other, [memory("What Grace says")], None)
     assert {record.get("user_id", "ada") for _, record in await _records(subjects, person)} == {"ada"}
-    assert {kind for kind, _ in await _records(subjects, other)} == {"users", "memories", "work"}
+    assert {kind for kind, _ in await _records(subjects, other)} == {"users", "memories", "work", "audit_log"}
     assert await _records(subjects, Scope(person.organisation_id, "nobody")) == []
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+import structlog
+
+from pronoia.adapters.audit.checkpoint_files import CheckpointFiles
 from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
+from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
@@ -27,6 +31,8 @@ from pronoia.config import zone_of
 from pronoia.faces.http.routes.health import VERSION
 from pronoia.memory.excerpts import Excerpts
 from pronoia.services.answers import Answers
+from pronoia.services.audit.audit import Audit
+from pronoia.services.audit.chainer import Chainer
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.erasures import Erasures
@@ -43,6 +49,8 @@ from pronoia.services.uses import Uses
 
 if TYPE_CHECKING:
     from pronoia.composition.foundation import Foundation
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Parts:
     monitoring: Monitoring
     subject_store: PostgresSubjectStore
     erasures: Erasures
+    audit: Audit
+    chainer: Chainer
 
 
 def make_parts(base: Foundation) -> Parts:
@@ -117,6 +127,22 @@ def make_parts(base: Foundation) -> Parts:
         monitoring=_monitoring(base, caches, loops),
         subject_store=subject_store,
         erasures=Erasures(store=subject_store, ledger=make_ledger(base.settings), clock=base.clock, meter=base.meter),
+        audit=Audit(store=PostgresAuditStore(base.database), clock=base.clock),
+        chainer=_chainer(base),
+    )
+
+
+def _chainer(base: Foundation) -> Chainer:
+    folder = base.settings.audit_folder
+    if not folder:
+        log.warning(
+            "audit.not_signed", reason="PRONOIA_AUDIT_FOLDER is not set: nothing outside the database proves it"
+        )
+    return Chainer(
+        store=PostgresAuditStore(base.database),
+        checkpoints=CheckpointFiles(Path(folder)) if folder else None,
+        clock=base.clock,
+        meter=base.meter,
     )
 
 

@@ -91,6 +91,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         monitoring=parts.monitoring,
         answers=parts.answers,
         caches=parts.caches,
+        audit=parts.audit,
     )
 
 
@@ -117,6 +118,7 @@ def _subjects(base: Foundation, parts: Parts, memories: Memories, keys: Keys) ->
         store=parts.subject_store,
         memories=memories,
         keys=keys,
+        audit=parts.audit,
         bulkhead=base.resilience.bulkhead(
             "export", concurrent=EXPORTS, queue=EXPORTS_WAITING, longest_wait_seconds=EXPORT_WAIT_SECONDS
         ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.erasures import Erasure, is_sealed, subject_digest
 from pronoia.domain.errors import OverloadedError
 from pronoia.domain.identifiers import Scope, new_id
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pronoia.ports.subject_store import SubjectStore
     from pronoia.ports.telemetry import Meter
     from pronoia.resilience.bulkhead import Bulkhead
+    from pronoia.services.audit.audit import Audit
     from pronoia.services.keys import Keys
     from pronoia.services.memories import Memories
 
@@ -56,6 +58,7 @@ class Subjects:
         store: SubjectStore,
         memories: Memories,
         keys: Keys,
+        audit: Audit,
         bulkhead: Bulkhead,
         flushes: Sequence[Callable[[], Awaitable[None]]],
         clock: Clock,
@@ -65,6 +68,7 @@ class Subjects:
         self._store = store
         self._memories = memories
         self._keys = keys
+        self._audit = audit
         self._bulkhead = bulkhead
         self._flushes = flushes
         self._clock = clock
@@ -74,6 +78,7 @@ class Subjects:
         """Write all that is held about a user, as exported() does. Raises OverloadedError before the first line."""
         try:
             async with self._bulkhead.place():
+                await self._audit.record(scope.organisation_id, AuditAction.PERSON_EXPORTED, user_id=scope.user_id)
                 for flush in self._flushes:
                     await flush()
                 async with aclosing(exported(self._store, scope, self._clock.now())) as lines:

@@ -177,6 +177,10 @@ declare subject_records no scroll cursor for
     select 'forgotten_users', row_to_json(r)::text from forgotten_users r
     where organisation_id = $1 and digest = user_digest($1, $2)
     union all
+    select 'audit_log', row_to_json(r)::text from audit_log r
+    where organisation_id = $1
+        and subject = (select pseudonym from users where organisation_id = $1 and user_id = $2)
+    union all
     select 'user_roles', row_to_json(r)::text from user_roles r
     where organisation_id = $1 and digest = user_digest($1, $2);
 
