@@ -134,6 +134,14 @@ class MemoryStore(Protocol):
         """Read the `limit` memories used last, their uses, and the relationships among them: for the largest users."""
         ...
 
+    async def mendable(self, scope: Scope, space: str, *, unhelpful: float, limit: int) -> Snapshot:
+        """Read what could need mending, and the relationships among it: for the largest users.
+
+        These are up to `limit` memories each of those used last, of those that were never used (the oldest), and of
+        those judged at most so helpful (the longest unused).
+        """
+        ...
+
     async def neighbourhood(
         self, scope: Scope, space: str, memory_id: UUID, *, steps: int, edges: int, limit: int
     ) -> Snapshot:
