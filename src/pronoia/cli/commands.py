@@ -3,7 +3,21 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import audit, bench, doctor, export_memories, keys, migrate, organisations, projects, serve, users
+from pronoia.cli import (
+    audit,
+    backup,
+    bench,
+    doctor,
+    export_memories,
+    keys,
+    migrate,
+    organisations,
+    projects,
+    restore,
+    serve,
+    subject,
+    users,
+)
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
@@ -29,6 +43,7 @@ app = typer.Typer(
         "pronoia serve --first-key                  # server, database, a key and a sample memory",
         "pronoia keys create --user ada             # a key for one user",
         "pronoia import notes.jsonl --user ada      # remember a file",
+        "pronoia backup --to /backups/monday        # everything, encrypted",
         "pronoia doctor                             # is everything as it should be?",
     ),
 )
@@ -50,7 +65,10 @@ projects.register(app)
 users.register(app)
 import_memories.register(app)
 export_memories.register(app)
+subject.register(app)
 migrate.register(app)
+backup.register(app)
+restore.register(app)
 doctor.register(app)
 audit.register(app)
 bench.register(app)

@@ -62,7 +62,7 @@ def measure_use(
 
 def _relationship(working_set: WorkingSet, rows: NDArray[np.intp], best: NDArray[np.intp]) -> NDArray[np.float32]:
     strengths = np.zeros(len(rows), dtype=np.float32)
-    if not len(working_set.links):
+    if not len(rows) or not len(working_set.links):
         return strengths
     for memory_id in working_set.ids(best.tolist()):
         around = working_set.links.around(memory_id)
