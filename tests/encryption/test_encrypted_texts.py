@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 from encryption_makers import NOW, memory
 
+from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.encryption import PlainRows, PostgresEncryption
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
@@ -14,7 +16,9 @@ from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
 from pronoia.domain.errors import EncryptedTextError
 from pronoia.domain.identifiers import ENCRYPTED_MARK, Scope, new_id
 from pronoia.domain.records import Filters, Idempotency, MemoryChanges
+from pronoia.ports.cache_tier import CacheEntry
 from pronoia.ports.learning_stores import RankingExample
+from pronoia.resilience.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,8 +42,21 @@ async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 async def _everything(owner: asyncpg.Connection) -> str:
     names = await owner.fetch("select tablename as name from pg_tables where schemaname = 'public'")
     tables = [await owner.fetchval(f"select json_agg(t)::text from {row['name']} t") for row in names]  # noqa: S608 - ours
-    outcomes = await owner.fetch("select convert_from(outcome, 'UTF8') as outcome from idempotency_keys")
+    outcomes = await owner.fetch(
+        "select convert_from(outcome, 'UTF8') as outcome from idempotency_keys "
+        "union all select convert_from(value, 'UTF8') from shared_answers "
+        "union all select convert_from(value, 'UTF8') from kept_answers"
+    )
     return "\n".join([*(table or "" for table in tables), *(row["outcome"] for row in outcomes)])
+
+
+async def _keep_answers(database: Database, scope: Scope) -> None:
+    for shared in (True, False):
+        tier = PostgresCacheTier(
+            database, name="", shared=shared, lifetime_seconds=9, clean_seconds=9, maximum_keys=9, clock=SystemClock()
+        )
+        await tier.put(scope, b"key", CacheEntry(CANARY.encode(), time.time() + 60))
+        assert await tier.get(scope, b"key") is not None
 
 
 async def test_no_table_holds_a_text_and_every_way_of_reading_gives_it(
@@ -135,6 +152,7 @@ async def test_what_was_stored_before_is_encrypted_in_batches_and_read_meanwhile
     example = RankingExample(new_id(NOW), CANARY, old[1].id, (), helpful=True, strength=1.0)
     await PostgresRankingStore(database).add(scope, example, keep=5)
     expected = [f"{CANARY} new", *(one.text for one in old[1:])]
+    await _keep_answers(database, scope)
     encryption = PostgresEncryption(database, texts)
     assert await encryption.plain(scope.organisation_id) == PlainRows(250, 1, 1)
     counts: list[int] = []

@@ -66,6 +66,8 @@ class PostgresEncryption:
         It may be stopped and begun again. What others are writing meanwhile is left out: they write it encrypted.
         """
         cipher = await self._texts.writing(organisation_id)
+        async with self._database.writing(organisation_id) as connection:
+            await connection.execute(QUERIES["drop_answers"], organisation_id)
         for kind in KINDS:
             after: tuple[str, UUID, int] | None = ("", UUID(int=0), 0)
             while after is not None:

@@ -32,7 +32,7 @@ DIGEST_CHARACTERS = 22
 NUMBER_BYTES = 4
 NONCE_BYTES = 12
 ESCAPED_MARK = msgspec.json.encode(ENCRYPTED_MARK).decode().strip('"')
-TEXTS_AT_ONCE = 200
+TEXTS_AT_ONCE = 100
 """Decrypting these takes about a millisecond."""
 HEAD = len(ENCRYPTED_MARK) + DIGEST_CHARACTERS
 

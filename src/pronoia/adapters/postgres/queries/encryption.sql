@@ -58,3 +58,9 @@ where r.ctid = n.place and r.organisation_id = $1;
 update ranking_examples e set query = n.first
 from unnest($2::tid[], $3::text[], $4::text[]) as n (place, first, second)
 where e.ctid = n.place and e.organisation_id = $1;
+
+-- drop_answers: Answers hold texts, and nobody keeps any more of them where those are encrypted.
+with shared as (
+    delete from shared_answers where organisation_id = $1
+)
+delete from kept_answers where organisation_id = $1;
