@@ -33,6 +33,11 @@ class Principal(Protocol):
     @property
     def plan(self) -> Plan: ...
 
+    @property
+    def trust(self) -> Trust:
+        """Say how far what it writes may be believed, at most."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ProvidedUser:
@@ -44,3 +49,4 @@ class ProvidedUser:
     user_id: str
     permissions: frozenset[Permission]
     plan: Plan
+    trust: Trust = Trust.TRUSTED

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Memory
+    from pronoia.domain.trust import Trust
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
@@ -49,6 +50,7 @@ class PredictRequest:
     """What the caller has in hand, oldest first: it is not predicted. Ids that the user does not own say nothing."""
     limit: int = 10
     minimum_confidence: float = FLOOR
+    minimum_trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ def _chosen(
     content: ContentSignals | None,
 ) -> list[PredictedMemory]:
     possible = (rows >= 0) & ~np.isin(rows, recent)
+    if request.minimum_trust is not None:
+        possible &= held.trust[rows] >= request.minimum_trust.rank
     numbers = np.flatnonzero(possible)
     numbers = numbers[np.argsort(-prediction.probabilities[numbers], kind="stable")][: request.limit]
     numbers = numbers[prediction.confidences[numbers] >= request.minimum_confidence]

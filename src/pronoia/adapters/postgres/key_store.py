@@ -52,6 +52,7 @@ class PostgresKeyStore:
                 key.expires_at,
                 key.previous_secret_hash,
                 key.previous_valid_until,
+                key.trust.rank,
             )
 
     async def get(self, organisation_id: UUID, key_id: str) -> ApiKey:

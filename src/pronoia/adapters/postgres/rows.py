@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
+from pronoia.domain.trust import RANKED, Provenance
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.driver import Row
@@ -34,7 +35,16 @@ def memory_of(row: Row) -> Memory:
         usage_count=row["usage_count"],
         last_accessed=row["last_accessed"],
         helpfulness_score=row["helpfulness"],
+        trust=RANKED[row["trust"]],
+        provenance=provenance_of(row),
     )
+
+
+def provenance_of(row: Row) -> Provenance | None:
+    """Read where a memory came from; None for what was stored before that was kept."""
+    if row["batch_id"] is None:
+        return None
+    return Provenance(row["written_by"], row["written_via"], row["batch_id"])
 
 
 def relationship_of(row: Row) -> Relationship:
@@ -65,4 +75,5 @@ def key_of(row: Row) -> ApiKey:
         expires_at=row["expires_at"],
         previous_secret_hash=row["previous_secret_hash"],
         previous_valid_until=row["previous_valid_until"],
+        trust=RANKED[row["trust"]],
     )

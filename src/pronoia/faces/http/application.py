@@ -30,6 +30,7 @@ from pronoia.faces.http.routes import (
     organisation,
     predict,
     projects,
+    quarantine,
     rate_limit,
     relationships,
     search,
@@ -68,6 +69,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *keys.OPERATIONS,
     *projects.OPERATIONS,
     *users.OPERATIONS,
+    *quarantine.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
