@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pronoia.domain.trust import Trust
+
 if TYPE_CHECKING:
     from uuid import UUID
 

@@ -89,7 +89,7 @@ def _note_problems(batch: Sequence[Entry], summary: Summary) -> None:
 
 
 def _bounded(draft: Draft, most: Trust) -> Draft:
-    """A file says of itself how far it is to be believed; whoever imports it may know better."""
+    """Heed what a file says of itself only where it says less than whoever imports it."""
     return replace(draft, trust=None) if draft.trust is not None and draft.trust.rank > most.rank else draft
 
 

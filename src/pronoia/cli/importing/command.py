@@ -69,7 +69,8 @@ def import_file(
     """Remember a file. Started again within a day, it goes on where it was stopped and stores nothing twice.
 
     A line of a jsonl file has a text, and may have source, project_id, tags, metadata, session_id, agent_id, speaker,
-    occurred_at and trust. All that one run stores is one batch. A bad line is named and the rest goes in; the exit code is then 1.
+    occurred_at and trust. What one run stores is one batch (see `pronoia batches`). A bad line is named and the rest
+    goes in; the exit code is then 1.
     """
     check_name(user, "user")
     origin = replace(FILE, trust=trust, batch_id=new_id(SystemClock().now()))
