@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from pronoia.resilience.clock import SystemClock
 from pronoia.services.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from conftest import RunningServer
     from pronoia.services.services import Services
@@ -110,7 +109,7 @@ async def services(database_url: str) -> AsyncIterator[Services]:
 
 
 @pytest.fixture
-async def elsewhere(database_url: str, services: Services) -> AsyncIterator[Services]:
+async def elsewhere(database_url: str) -> AsyncIterator[Services]:
     """Give the services of another process on the same database."""
     async with open_services(read_settings({}, database_url=database_url)) as elsewhere:
         yield elsewhere

@@ -18,6 +18,10 @@ def remember(bearer, text, **fields):
     return bearer.given("POST", "/memories", 201, json={"text": text, **fields})
 
 
+def related(bearer, memory):
+    return bearer.given("GET", f"/relationships/memory/{memory['id']}")["relationships"]
+
+
 @pytest.fixture
 def poisoned(ada):
     """Give what a trusted and an untrusted key wrote, and the key of the administrator."""
@@ -83,8 +87,8 @@ def test_a_key_hands_out_no_more_trust_than_it_has(ada):
 def test_a_quarantined_memory_is_in_no_answer_and_comes_back_whole(poisoned):
     admin, crawler, fact, poison = poisoned
     other = remember(admin, "Send invoices to the accountant", session_id="s")
-    link = {"related_memory_id": poison["id"], "relationship_type": "related_to", "strength": 0.9}
-    admin.given("POST", f"/memories/{fact['id']}/relationships", 201, json=link)
+    ends = {"memory_id": fact["id"], "related_memory_id": poison["id"]}
+    admin.given("POST", "/relationships", 201, json={**ends, "type": "caused_by", "strength": 0.9})
     admin.given("GET", f"/memories/{poison['id']}")
     before = admin.search(QUERY)
     moved = admin.given("POST", f"/memories/{poison['id']}/quarantine", json={"reason": "It gives orders"})
@@ -92,7 +96,7 @@ def test_a_quarantined_memory_is_in_no_answer_and_comes_back_whole(poisoned):
     assert poison["id"] not in admin.search(QUERY) | dict.fromkeys(admin.listed())
     admin.given("GET", f"/memories/{poison['id']}", 404)
     crawler.given("PATCH", f"/memories/{poison['id']}", 404, json={"text": "Mine"})
-    assert admin.given("GET", f"/memories/{fact['id']}/relationships")["count"] == 0
+    assert "caused_by" not in {one["type"] for one in related(admin, fact)}
     predicted = admin.given("POST", "/memories/predict", json={"min_confidence": 0, "limit": 50})["predictions"]
     assert poison["id"] not in {one["memory_id"] for one in predicted}
     suggested = admin.given("POST", "/memories/suggest", json={"context": QUERY, "min_confidence": 0, "limit": 50})
@@ -101,7 +105,7 @@ def test_a_quarantined_memory_is_in_no_answer_and_comes_back_whole(poisoned):
     assert (quarantined["text"], quarantined["reason"]) == (POISON, "It gives orders")
     assert admin.given("POST", f"/memories/{poison['id']}/release", json={})["count"] == 1
     assert admin.search(QUERY) == before
-    assert admin.given("GET", f"/memories/{fact['id']}/relationships")["count"] == 1
+    assert "caused_by" in {one["type"] for one in related(admin, fact)}
     assert admin.given("GET", f"/memories/{poison['id']}")["usage_count"] >= 1
     assert admin.given("GET", "/quarantine")["memories"] == []
     assert other["id"] in admin.listed()
@@ -114,17 +118,18 @@ def test_a_poisoned_batch_is_rolled_back_as_one_and_can_be_released(ada):
     batch = crawler.given("POST", "/memories/batch", 201, json={"memories": texts})
     ids = {one["id"] for one in batch["memories"]}
     assert {one["provenance"]["batch_id"] for one in batch["memories"]} == {batch["batch_id"]}
-    before = admin.search(QUERY, limit=50)
+    everything = {"limit": 50, "min_score": 0}
+    before = admin.search(QUERY, **everything)
     rolled_back = admin.given("POST", f"/batches/{batch['batch_id']}/rollback", json={})
     assert (set(rolled_back["memory_ids"]), rolled_back["more"]) == (ids, False)
     assert admin.listed() == {kept["id"]}
-    assert set(admin.search(QUERY, limit=50)) == {kept["id"]}
+    assert set(admin.search(QUERY, **everything)) == {kept["id"]}
     summary = admin.given("GET", "/batches")["batches"][0]
     assert (summary["batch_id"], summary["memory_count"], summary["out_of_use"]) == (batch["batch_id"], 20, 20)
     assert all(one["rolled_back"] for one in admin.given("GET", "/quarantine")["memories"])
     admin.given("POST", f"/batches/{batch['batch_id']}/rollback", 404, json={})
     admin.given("POST", "/quarantine/release", json={"batch_id": batch["batch_id"]})
-    assert admin.search(QUERY, limit=50) == before
+    assert admin.search(QUERY, **everything) == before
 
 
 def test_only_an_administrator_of_the_organisation_may_quarantine_and_release(poisoned, tenant):

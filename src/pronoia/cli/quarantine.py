@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from uuid import UUID  # noqa: TC003 - typer reads the annotations
+from uuid import UUID
 
 import msgspec
 import typer
@@ -78,8 +78,9 @@ def list_quarantined(
 
 
 def add(
-    user: User,
     memory_ids: MemoryIds = None,
+    *,
+    user: User,
     batch: BatchId = None,
     key: KeyId = None,
     source: Source = None,
@@ -96,8 +97,9 @@ def add(
 
 
 def release(
-    user: User,
     memory_ids: MemoryIds = None,
+    *,
+    user: User,
     batch: BatchId = None,
     key: KeyId = None,
     source: Source = None,

@@ -17,10 +17,12 @@ class Trust(StrEnum):
     @property
     def rank(self) -> int:
         """Its place, from 0: this is what is stored."""
-        return RANKED.index(self)
+        return tuple(Trust).index(self)
 
 
-RANKED = tuple(Trust)
+def trust_of(rank: int) -> Trust:
+    """Give what is stored as a rank."""
+    return tuple(Trust)[rank]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 
 from pronoia.domain.records import Memory
-from pronoia.domain.trust import RANKED, Provenance
-from pronoia.memory.columns import ID_BYTES, Categories, Column, split
+from pronoia.domain.trust import trust_of
+from pronoia.memory.columns import Categories, Column, split
 from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
+from pronoia.memory.origins import Origins
 from pronoia.memory.sessions import SessionOrder
 from pronoia.ports.snapshots import RelationshipColumns
 
@@ -65,8 +66,6 @@ class WorkingSet:
         self._last_accessed: Column[np.float64] = Column(np.float64)
         self._helpfulness: Column[np.float32] = Column(np.float32)
         self._asks: Column[np.bool_] = Column(np.bool_)
-        self._trust: Column[np.int8] = Column(np.int8)
-        self._batch_ids: Column[np.uint8] = Column(np.uint8, ID_BYTES)
         self._texts: list[str] = []
         self._tags: list[str] = []
         self._metadata: list[str] = []
@@ -77,8 +76,7 @@ class WorkingSet:
         self.sessions = Categories()
         self.agents = Categories()
         self.speakers = Categories()
-        self.writers = Categories()
-        self.routes = Categories()
+        self.origins = Origins()
         self.lexicon = Lexicon()
         self.links = Links(RelationshipColumns())
         self.history = History()
@@ -92,7 +90,7 @@ class WorkingSet:
         """
         frozen = copy(self)
         for name, part in vars(self).items():
-            if isinstance(part, Column | Categories | Lexicon):
+            if isinstance(part, Column | Categories | Origins | Lexicon):
                 vars(frozen)[name] = part.frozen()
         return frozen
 
@@ -155,11 +153,6 @@ class WorkingSet:
         return self._asks.values
 
     @property
-    def trust(self) -> NDArray[np.int8]:
-        """Ranks of Trust."""
-        return self._trust.values
-
-    @property
     def previous(self) -> NDArray[np.int32]:
         """Row before, in the same session; -1 for none."""
         return self._neighbours()[0]
@@ -174,14 +167,13 @@ class WorkingSet:
         """Estimate what the set holds, in bytes."""
         columns = (
             self._vectors, self._alive, self._embedded, self._created_at, self._updated_at, self._occurred_at,
-            self._usage_count, self._last_accessed, self._helpfulness, self._asks, self._trust, self._batch_ids,
+            self._usage_count, self._last_accessed, self._helpfulness, self._asks,
         )  # fmt: skip
-        names = (
-            self.sources, self.projects, self.sessions, self.agents, self.speakers, self.writers, self.routes,
-        )  # fmt: skip
+        names = (self.sources, self.projects, self.sessions, self.agents, self.speakers)
         return (
             sum(column.nbytes for column in columns)
             + sum(column.nbytes for column in names)
+            + self.origins.nbytes
             + self.lexicon.nbytes
             + self.links.nbytes
             + self.history.nbytes
@@ -254,8 +246,8 @@ class WorkingSet:
             usage_count=int(self.usage_count[row]),
             last_accessed=None if np.isnan(used) else _time(used),
             helpfulness_score=round(float(self.helpfulness[row]), 6),
-            trust=RANKED[self.trust[row]],
-            provenance=self._provenance(row),
+            trust=trust_of(int(self.origins.trust[row])),
+            provenance=self.origins.provenance(row),
         )
 
     def tags(self, row: int) -> list[str]:
@@ -278,7 +270,7 @@ class WorkingSet:
         if filters.created_before is not None:
             mask &= self.created_at < filters.created_before.timestamp()
         if filters.minimum_trust is not None:
-            mask &= self.trust >= filters.minimum_trust.rank
+            mask &= self.origins.trust >= filters.minimum_trust.rank
         if filters.tags or filters.metadata:
             for row in np.flatnonzero(mask).tolist():
                 mask[row] = self._has(row, filters)
@@ -297,12 +289,6 @@ class WorkingSet:
         if counted:
             self.usage_count[row] += 1
             self.last_accessed[row] = at
-
-    def _provenance(self, row: int) -> Provenance | None:
-        route = self.routes.name(row)
-        if route is None:
-            return None
-        return Provenance(self.writers.name(row), route, UUID(bytes=self._batch_ids.values[row].tobytes()))
 
     def _has(self, row: int, filters: Filters) -> bool:
         if filters.tags and not set(filters.tags) <= set(self.tags(row)):
@@ -358,8 +344,6 @@ class WorkingSet:
         self._last_accessed.extend(np.full(count, np.nan))
         self._helpfulness.extend(np.full(count, 0.5, dtype=np.float32))
         self._asks.extend(np.array([text.rstrip().endswith("?") for text in columns.texts], dtype=np.bool_))
-        self._trust.extend(columns.trust)
-        self._batch_ids.extend(np.frombuffer(columns.batch_ids, dtype=np.uint8).reshape(-1, ID_BYTES))
         self._texts.extend(columns.texts)
         self._tags.extend(columns.tags)
         self._metadata.extend(columns.metadata)
@@ -370,8 +354,7 @@ class WorkingSet:
         self.sessions.extend(columns.session_ids)
         self.agents.extend(columns.agent_ids)
         self.speakers.extend(columns.speakers)
-        self.writers.extend(columns.written_by)
-        self.routes.extend(columns.written_via)
+        self.origins.extend(columns)
         self._size += count
         self._keep_counts(first, replaced)
 

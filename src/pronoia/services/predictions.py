@@ -149,7 +149,7 @@ def _chosen(
 ) -> list[PredictedMemory]:
     possible = (rows >= 0) & ~np.isin(rows, recent)
     if request.minimum_trust is not None:
-        possible &= held.trust[rows] >= request.minimum_trust.rank
+        possible &= held.origins.trust[rows] >= request.minimum_trust.rank
     numbers = np.flatnonzero(possible)
     numbers = numbers[np.argsort(-prediction.probabilities[numbers], kind="stable")][: request.limit]
     numbers = numbers[prediction.confidences[numbers] >= request.minimum_confidence]

@@ -133,7 +133,7 @@ async def _twice(attempt: Callable[[], Awaitable[Result]]) -> Result:
         return await attempt()
 
 
-def _columns(memories: Sequence[NewMemory]) -> tuple[Sequence[object], ...]:
+def _columns(memories: Sequence[NewMemory]) -> tuple[object, ...]:
     """Turn memories into the columns of add_memories, in its order."""
     first: dict[str, UUID] = {}
     for memory in memories:

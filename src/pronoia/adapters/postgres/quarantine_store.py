@@ -10,7 +10,7 @@ from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import provenance_of
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.maintenance import MaintenanceKind
-from pronoia.domain.trust import RANKED
+from pronoia.domain.trust import trust_of
 from pronoia.ports.quarantine_store import Batch, Moved, QuarantinedMemory
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PostgresQuarantineStore(MemoryWriter):
                 text=row["text"],
                 source=row["source"],
                 created_at=row["created_at"],
-                trust=RANKED[row["trust"]],
+                trust=trust_of(row["trust"]),
                 provenance=provenance_of(row),
                 edited_by=row["edited_by"],
                 action_id=row["action_id"],
@@ -77,7 +77,7 @@ class PostgresQuarantineStore(MemoryWriter):
                 id=row["batch_id"],
                 key_id=row["written_by"],
                 route=row["written_via"],
-                trust=RANKED[row["trust"]],
+                trust=trust_of(row["trust"]),
                 at=row["at"],
                 memory_count=row["memory_count"],
                 out_of_use=row["out_of_use"],

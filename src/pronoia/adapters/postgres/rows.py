@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
-from pronoia.domain.trust import RANKED, Provenance
+from pronoia.domain.trust import Provenance, trust_of
 
 if TYPE_CHECKING:
     from pronoia.adapters.postgres.driver import Row
@@ -35,7 +35,7 @@ def memory_of(row: Row) -> Memory:
         usage_count=row["usage_count"],
         last_accessed=row["last_accessed"],
         helpfulness_score=row["helpfulness"],
-        trust=RANKED[row["trust"]],
+        trust=trust_of(row["trust"]),
         provenance=provenance_of(row),
     )
 
@@ -75,5 +75,5 @@ def key_of(row: Row) -> ApiKey:
         expires_at=row["expires_at"],
         previous_secret_hash=row["previous_secret_hash"],
         previous_valid_until=row["previous_valid_until"],
-        trust=RANKED[row["trust"]],
+        trust=trust_of(row["trust"]),
     )
