@@ -83,6 +83,8 @@ def _well(objectives: Objectives) -> Situation:
         "db_connections_limit": _still(10),
         "orphaned_relationships": _still(10),
         "learning_metric_rows": _still(100_000),
+        "audit_chain_lag_seconds": _still(60),
+        "audit_checkpoint_age_seconds": _still(600),
         'temporal_patterns_detected_total{pattern_type="hourly"}': _rising(1),
     }
     named = {alert_of(one) for one in objectives.objectives} | {rule.name for rule in objectives.rules}
@@ -164,10 +166,13 @@ def _broken(objectives: Objectives) -> list[Situation]:
         "db_connections_limit": _still(10),
         "orphaned_relationships": _still(11),
         "learning_metric_rows": _still(100_001),
+        "audit_chain_lag_seconds": _still(61),
+        "audit_checkpoint_age_seconds": _still(601),
         f'{REQUESTS}{{{SEARCH},status_code="200"}}': _rising(10),
     }
     numbers = ("ForesightLatencyP95", "LowCacheHitRate", "CacheTooLarge", "DatabaseConnectionPoolHigh")
-    numbers = (*numbers, "OrphanedRelationships", "MetricRowsHigh", "NoPatternsDetected")
+    numbers = (*numbers, "OrphanedRelationships", "MetricRowsHigh", "NoPatternsDetected", "AuditChainBehind")
+    numbers = (*numbers, "AuditNotSigned")
     fires = {name: [severities[name]] for name in numbers}
     fires["CircuitBreakerOpen"] = [{**severities["CircuitBreakerOpen"], "breaker_name": "database"}]
     fires["FailedHealthCheck"] = [{**severities["FailedHealthCheck"], "component": "database"}]

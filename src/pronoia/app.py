@@ -60,6 +60,7 @@ async def _write_pending(parts: Parts) -> None:
         parts.learning.save,
         parts.outcomes.flush,
         parts.ranking_weights.close,
+        parts.audit.close,
     )
     for write in writes:
         try:

@@ -59,6 +59,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_hours: Annotated[
         int, Meta(ge=1, le=8_760, description="Hours that a write is answered again by its Idempotency-Key.")
     ] = 24
+    audit_folder: Annotated[
+        str,
+        Meta(
+            description="Folder of the audit log's signed checkpoints and their key, best on other storage than the "
+            "database's. Empty takes `audit` in the data folder; with a database URL, none are signed."
+        ),
+    ] = ""
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
     tls_certificate: Annotated[

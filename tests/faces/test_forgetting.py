@@ -117,7 +117,9 @@ async def ids(inside):
     return ids
 
 
-async def test_a_deleted_memory_is_nowhere_but_in_the_list_of_what_is_gone(inside, database_url, ids):
+async def test_a_deleted_memory_is_nowhere_but_by_its_id_in_the_lists_of_what_is_gone_and_was_done(
+    inside, database_url, ids
+):
     words = (*names_of(ids[0]), "clock strikes twice")
     held = inside.services.recall._residents.peek(inside.scope)
     assert {"memories", "accesses", "feedback", "ranking_examples", "idempotency_keys", "shared_answers"} <= (
@@ -127,7 +129,8 @@ async def test_a_deleted_memory_is_nowhere_but_in_the_list_of_what_is_gone(insid
     (await inside.http.delete(f"/api/v1/memories/{ids[0]}")).raise_for_status()
     await settled(inside)
     gc.collect()
-    assert await tables_that_say(database_url, *words) == {"removals"}
+    assert await tables_that_say(database_url, *words) == {"removals", "audit_log"}
+    assert await tables_that_say(database_url, "clock strikes twice") == set()
     assert holders(inside.services, says(*words)) == []
     assert held.count == 2
     again = await inside.post("/memories/predict", min_confidence=0)
@@ -139,7 +142,9 @@ async def test_a_forgotten_user_is_nowhere_but_in_their_key(inside, database_url
     (await inside.http.delete("/api/v1/memories?user_id=ada")).raise_for_status()
     await settled(inside)
     gc.collect()
-    words = (*(name for memory_id in ids for name in names_of(memory_id)), CANARY, "green tea", "deployment")
-    assert await tables_that_say(database_url, *words) == set()
+    names = [name for memory_id in ids for name in names_of(memory_id)]
+    words = (*names, CANARY, "green tea", "deployment")
+    assert await tables_that_say(database_url, *names) == {"audit_log"}
+    assert await tables_that_say(database_url, CANARY, "green tea", "deployment") == set()
     assert await tables_that_say(database_url, "ada") == {"api_keys"}
     assert holders(inside.services, says(*words)) == []

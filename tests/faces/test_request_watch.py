@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
-from calm import NO_RATE_LIMITS, calm_resilience
+from calm import NO_RATE_LIMITS, UNTOLD, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
@@ -33,7 +33,7 @@ class Broken:
 
 
 SERVICES = SimpleNamespace(
-    authentication=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS
+    authentication=NoKeys(), health=Broken(), resilience=calm_resilience(), limits=NO_RATE_LIMITS, audit=UNTOLD
 )
 
 

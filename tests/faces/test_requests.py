@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from calm import NO_RATE_LIMITS, calm_resilience
+from calm import NO_RATE_LIMITS, UNTOLD, calm_resilience
 
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.config import Settings
@@ -61,6 +61,7 @@ def answer(method, path, *, settings=None, healthy=True, **request):
             recall=Broken(),
             limits=NO_RATE_LIMITS,
             resilience=calm_resilience(),
+            audit=UNTOLD,
         )
         app = create_http_app(services, settings or Settings(), lambda: NOW, telemetry=TELEMETRY)
         transport = httpx2.ASGITransport(app=app)
@@ -203,7 +204,7 @@ def test_a_request_that_does_not_arrive_in_time_is_408():
             sent.append(message)
 
         app = create_http_app(
-            SimpleNamespace(limits=NO_RATE_LIMITS, resilience=calm_resilience()),
+            SimpleNamespace(limits=NO_RATE_LIMITS, resilience=calm_resilience(), audit=UNTOLD),
             Settings(request_timeout_seconds=0.01),
             lambda: NOW,
             telemetry=TELEMETRY,

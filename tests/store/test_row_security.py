@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from store_makers import NOW, feedback, key, memory, relationship
 
+from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore, PostgresScheduleStore
@@ -49,6 +50,7 @@ TABLES = (
     "rate_limits",
     "forgotten_users",
     *("projects", "user_roles"),
+    *("audit_log", "audit_heads"),
 )
 
 INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
@@ -95,6 +97,7 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await store.forget(Scope(scope.organisation_id, "somebody else"), None)
     await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
     await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
+    await PostgresAuditStore(database).chain(100)
     return scope
 
 
@@ -214,6 +217,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("take_cells", "purge_rate_limits"),
         *("record_key_uses", "list_organisations"),
         *("purge_history", "purge_metrics", "refresh_hourly_levels"),
+        *("chain_audit", "moved_audit_heads"),
     }
     for row in rows:
         assert "search_path=public, pg_temp" in row["proconfig"]

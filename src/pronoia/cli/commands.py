@@ -4,6 +4,7 @@ import typer
 from typer.core import TyperGroup
 
 from pronoia.cli import (
+    audit,
     bench,
     doctor,
     export_memories,
@@ -18,6 +19,7 @@ from pronoia.cli import (
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
+from pronoia.domain.audit import COMMAND, acting
 
 
 class Commands(TyperGroup):
@@ -25,7 +27,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> object:  # pyright: ignore[reportIncompatibleMethodOverride] - the base names a private class
         """Run a command."""
-        with reported_errors():
+        with reported_errors(), acting(COMMAND):
             return super().invoke(ctx)
 
 
@@ -63,4 +65,5 @@ export_memories.register(app)
 quarantine.register(app)
 migrate.register(app)
 doctor.register(app)
+audit.register(app)
 bench.register(app)

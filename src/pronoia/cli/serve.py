@@ -26,7 +26,9 @@ from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.first_key import ensure_first_key, welcome
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json, print_note
+from pronoia.cli.storage import audit_folder
 from pronoia.config import Settings, to_environment
+from pronoia.domain.audit import SYSTEM, acting
 from pronoia.domain.errors import ConfigurationError
 from pronoia.faces.http.protocol import BoundedProtocol
 from pronoia.faces.http.tls import certificate_context
@@ -90,7 +92,7 @@ def serve(
             stack.enter_context(_only_server(folder))
         settings = msgspec.structs.replace(settings, port=_free_port(settings.host, settings.port))
         url = stack.enter_context(_database(settings))
-        settings = msgspec.structs.replace(settings, database_url=url)
+        settings = msgspec.structs.replace(settings, database_url=url, audit_folder=str(audit_folder(settings) or ""))
         key = asyncio.run(ensure_first_key(settings, folder)) if first_key else None
         if settings.workers > 1:
             settings = msgspec.structs.replace(settings, metrics_folder=str(stack.enter_context(_metrics_folder())))
@@ -128,7 +130,8 @@ def _run(settings: Settings, stop: _Stop, make_context: Callable[..., SSLContext
         Multiprocess(config, sockets=[config.bind_socket()]).run()
         return
     try:
-        _Server(config, stop).run()
+        with acting(SYSTEM):
+            _Server(config, stop).run()
     except SystemExit as stopped:
         # uvicorn exits with codes of its own, of which 3 would read as a wrong setting.
         raise typer.Exit(ExitCode.FAILURE if stopped.code else ExitCode.SUCCESS) from stopped

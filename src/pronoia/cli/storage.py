@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from pronoia.services.services import Services
 
 
+def audit_folder(settings: Settings) -> Path | None:
+    """Give the folder of signed checkpoints; None if there is none."""
+    if settings.audit_folder:
+        return Path(settings.audit_folder)
+    return None if settings.database_url else Path(settings.data) / "audit"
+
+
 @asynccontextmanager
 async def running_postgres(settings: Settings) -> AsyncGenerator[str]:
     """Give the URL of a running PostgreSQL, migrated or not."""

@@ -73,6 +73,8 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         parts.ranking_weights.count,
         parts.caches.run,
         base.tokens.run,
+        parts.audit.run,
+        parts.chainer.run,
     ]
     if isinstance(base.limit_store, PostgresLimitStore):
         loops.append(base.limit_store.run)

@@ -8,8 +8,12 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+import structlog
+
+from pronoia.adapters.audit.checkpoint_files import CheckpointFiles
 from pronoia.adapters.cache.local import LocalTier
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
+from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
@@ -20,6 +24,8 @@ from pronoia.config import zone_of
 from pronoia.faces.http.routes.health import VERSION
 from pronoia.memory.excerpts import Excerpts
 from pronoia.services.answers import Answers
+from pronoia.services.audit.audit import Audit
+from pronoia.services.audit.chainer import Chainer
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.key_uses import KeyUses
@@ -35,6 +41,8 @@ from pronoia.services.uses import Uses
 
 if TYPE_CHECKING:
     from pronoia.composition.foundation import Foundation
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Parts:
     answers: Answers
     loops: Loops
     monitoring: Monitoring
+    audit: Audit
+    chainer: Chainer
 
 
 def make_parts(base: Foundation) -> Parts:
@@ -99,6 +109,22 @@ def make_parts(base: Foundation) -> Parts:
         answers=_answers(base, caches, uses, learning, ranking_weights),
         loops=loops,
         monitoring=_monitoring(base, caches, loops),
+        audit=Audit(store=PostgresAuditStore(base.database), clock=base.clock),
+        chainer=_chainer(base),
+    )
+
+
+def _chainer(base: Foundation) -> Chainer:
+    folder = base.settings.audit_folder
+    if not folder:
+        log.warning(
+            "audit.not_signed", reason="PRONOIA_AUDIT_FOLDER is not set: nothing outside the database proves it"
+        )
+    return Chainer(
+        store=PostgresAuditStore(base.database),
+        checkpoints=CheckpointFiles(Path(folder)) if folder else None,
+        clock=base.clock,
+        meter=base.meter,
     )
 
 

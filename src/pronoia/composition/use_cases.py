@@ -85,6 +85,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         monitoring=parts.monitoring,
         answers=parts.answers,
         caches=parts.caches,
+        audit=parts.audit,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pronoia.services.analysis import Analysis
     from pronoia.services.answers import Answers
+    from pronoia.services.audit.audit import Audit
     from pronoia.services.authentication import Authentication
     from pronoia.services.caches import Caches
     from pronoia.services.context import Context
@@ -56,3 +57,4 @@ class Services:
     health: Health
     resilience: Resilience
     monitoring: Monitoring
+    audit: Audit

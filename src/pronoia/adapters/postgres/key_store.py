@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import key_of
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.roles import Role
 from pronoia.ports.key_store import FoundKey
@@ -54,6 +56,7 @@ class PostgresKeyStore:
                 key.previous_valid_until,
                 key.trust.rank,
             )
+            await record(connection, key.organisation_id, AuditAction.KEY_CREATED, user_id=key.user_id, key_id=key.id)
 
     async def get(self, organisation_id: UUID, key_id: str) -> ApiKey:
         """Give a key of an organisation, revoked or not. Raises NotFoundError."""
@@ -69,8 +72,8 @@ class PostgresKeyStore:
     async def change(self, organisation_id: UUID, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
         """Lock a key, store what `change` makes of it, and give that. Raises NotFoundError, and what `change` does."""
         async with self._database.writing(organisation_id) as connection:
-            row = await connection.fetchrow(QUERIES["lock_key"], organisation_id, key_id)
-            key = change(_found(row, key_id))
+            before = _found(await connection.fetchrow(QUERIES["lock_key"], organisation_id, key_id), key_id)
+            key = change(before)
             await connection.execute(
                 QUERIES["change_key"],
                 organisation_id,
@@ -81,6 +84,7 @@ class PostgresKeyStore:
                 key.previous_secret_hash,
                 key.previous_valid_until,
             )
+            await record(connection, organisation_id, _deed(before, key), user_id=key.user_id, key_id=key_id)
         return key
 
     async def record_uses(self, uses: Sequence[KeyUse]) -> None:
@@ -92,6 +96,12 @@ class PostgresKeyStore:
                 [use.key_id for use in uses],
                 [use.at for use in uses],
             )
+
+
+def _deed(before: ApiKey, after: ApiKey) -> AuditAction:
+    if after.secret_hash != before.secret_hash:
+        return AuditAction.KEY_ROTATED
+    return AuditAction.KEY_CHANGED if after.revoked_at is None else AuditAction.KEY_REVOKED
 
 
 def _found(row: Row | None, key_id: str) -> ApiKey:

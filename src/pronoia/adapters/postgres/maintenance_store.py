@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one
-from pronoia.adapters.postgres.memory_writer import MemoryWriter
+from pronoia.adapters.postgres.memory_writer import Deed, MemoryWriter
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.identifiers import Scope
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind, Restoration
@@ -17,6 +18,7 @@ from pronoia.ports.maintenance_store import Maintained
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from pronoia.adapters.postgres.driver import Row
     from pronoia.adapters.postgres.memory_writer import Write
@@ -33,7 +35,8 @@ class PostgresMaintenanceStore(MemoryWriter):
         self, scope: Scope, steps: Sequence[MaintenanceStep], at: datetime, idempotency: Idempotency | None
     ) -> Maintained:
         """Do all steps or none, in one transaction."""
-        return await self._once(scope, idempotency, Maintained, partial(_maintain, steps, at))
+        deed = Deed(AuditAction.MAINTENANCE_APPLIED, [one for step in steps for one in _named(step)])
+        return await self._once(scope, idempotency, Maintained, partial(_maintain, steps, at), deed)
 
     async def actions(self, scope: Scope, limit: int) -> list[MaintenanceAction]:
         """List what was done, newest first."""
@@ -56,6 +59,16 @@ class PostgresMaintenanceStore(MemoryWriter):
                 async with self._database.writing(scope.organisation_id) as connection:
                     await connection.execute(QUERIES["purge_action"], scope.organisation_id, scope.user_id, row["id"])
         return len(expired)
+
+
+def _named(step: MaintenanceStep) -> list[UUID]:
+    """Give the memory, relationship or action that a step is about."""
+    match step:
+        case Restoration(action_id, memory_id):
+            named = (action_id, memory_id)
+        case MaintenanceAction():
+            named = (step.memory_id, step.relationship_id)
+    return [one for one in named if one is not None]
 
 
 async def _maintain(steps: Sequence[MaintenanceStep], at: datetime, write: Write) -> Maintained:

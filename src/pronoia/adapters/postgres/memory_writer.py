@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from pronoia.adapters.postgres.audit_store import actor_columns, details_text
 from pronoia.adapters.postgres.driver import fetch_one, halfvec
 from pronoia.adapters.postgres.errors import KeyInUseError
 from pronoia.adapters.postgres.outcomes import Outcome, encode, encode_memories, named_memories, replay, replay_added
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import memory_of, relationship_of
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import Memory
 from pronoia.ports.memory_store import Forgotten, Judged, Related, Written
@@ -30,6 +32,22 @@ if TYPE_CHECKING:
 
 
 Result = TypeVar("Result")
+NAMED_IDS = 20
+"""Ids that the audit log names of one write at most; it always counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the audit log is told of a write, and how many memories it adds."""
+
+    action: AuditAction
+    ids: Sequence[UUID] = ()
+    added: int = 0
+
+    @property
+    def details(self) -> str:
+        """Write how many things it is about, and the ids of the first."""
+        return details_text({"count": len(self.ids), "ids": self.ids[:NAMED_IDS]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +72,9 @@ class MemoryWriter:
         if idempotency is not None:
             answer = encode_memories([_as_stored(memory, scope.user_id, None) for memory in memories])
             once = (idempotency.key, idempotency.request_hash, answer)
-        arguments = (*_user(scope), self._resident_limit, *_columns(memories), *once)
+        deed = Deed(AuditAction.MEMORY_CREATED, [memory.id for memory in memories])
+        told = (*actor_columns(), deed.details)
+        arguments = (*_user(scope), self._resident_limit, *_columns(memories), *once, *told)
         row = await _twice(partial(self._call_add, arguments))
         if row["outcome"] is not None and idempotency is not None:
             return replay_added(row["outcome"], row["request_hash"], idempotency)
@@ -67,27 +87,32 @@ class MemoryWriter:
         self, scope: Scope, memory_id: UUID, changes: MemoryChanges, at: datetime, idempotency: Idempotency | None
     ) -> Written:
         """Replace what is given; an earlier text stays in the history."""
-        return await self._once(scope, idempotency, Written, partial(_update, memory_id, changes, at))
+        deed = Deed(AuditAction.MEMORY_UPDATED, [memory_id])
+        return await self._once(scope, idempotency, Written, partial(_update, memory_id, changes, at), deed)
 
     async def delete(self, scope: Scope, memory_id: UUID, at: datetime, idempotency: Idempotency | None) -> Written:
         """Delete a memory, what was derived from it, and every kept answer that repeats its text."""
-        return await self._once(scope, idempotency, Written, partial(_delete, memory_id, at), added=-1)
+        deed = Deed(AuditAction.MEMORY_DELETED, [memory_id], added=-1)
+        return await self._once(scope, idempotency, Written, partial(_delete, memory_id, at), deed)
 
     async def forget(self, scope: Scope, idempotency: Idempotency | None) -> Forgotten:
         """Delete all of a user; what stays is the version, without a name, so that others learn of it."""
-        return await self._once(scope, idempotency, Forgotten, _forget)
+        return await self._once(scope, idempotency, Forgotten, _forget, Deed(AuditAction.USER_FORGOTTEN))
 
     async def judge(self, scope: Scope, memory_id: UUID, feedback: Feedback, idempotency: Idempotency | None) -> Judged:
         """Keep a judgement and move the memory's helpfulness."""
-        return await self._once(scope, idempotency, Judged, partial(_judge, memory_id, feedback))
+        deed = Deed(AuditAction.FEEDBACK_GIVEN, [memory_id])
+        return await self._once(scope, idempotency, Judged, partial(_judge, memory_id, feedback), deed)
 
     async def relate(self, scope: Scope, relationship: Relationship, idempotency: Idempotency | None) -> Related:
         """Write a relationship. One of the same pair and type keeps its id and takes the new strength."""
-        return await self._once(scope, idempotency, Related, partial(_relate, relationship))
+        deed = Deed(AuditAction.RELATIONSHIP_CREATED, [relationship.memory_id, relationship.related_memory_id])
+        return await self._once(scope, idempotency, Related, partial(_relate, relationship), deed)
 
     async def unrelate(self, scope: Scope, relationship_id: UUID, idempotency: Idempotency | None) -> Related:
         """Remove a relationship and give what it was."""
-        return await self._once(scope, idempotency, Related, partial(_unrelate, relationship_id))
+        deed = Deed(AuditAction.RELATIONSHIP_DELETED, [relationship_id])
+        return await self._once(scope, idempotency, Related, partial(_unrelate, relationship_id), deed)
 
     async def _once(
         self,
@@ -95,10 +120,9 @@ class MemoryWriter:
         idempotency: Idempotency | None,
         kind: type[Outcome],
         write: Callable[[Write], Awaitable[Outcome]],
-        *,
-        added: int = 0,
+        deed: Deed,
     ) -> Outcome:
-        return await _twice(partial(self._try_once, scope, idempotency, kind, write, added))
+        return await _twice(partial(self._try_once, scope, idempotency, kind, write, deed))
 
     async def _try_once(
         self,
@@ -106,12 +130,13 @@ class MemoryWriter:
         idempotency: Idempotency | None,
         kind: type[Outcome],
         write: Callable[[Write], Awaitable[Outcome]],
-        added: int,
+        deed: Deed,
     ) -> Outcome:
         user = _user(scope)
         key = None if idempotency is None else idempotency.key
+        told = (deed.action, *actor_columns(), deed.details)
         async with self._database.durable() as connection:
-            begun = await fetch_one(connection, QUERIES["begin_write"], *user, added, key)
+            begun = await fetch_one(connection, QUERIES["begin_write"], *user, deed.added, key, *told)
             if begun["outcome"] is not None and idempotency is not None:
                 return replay(begun["outcome"], begun["request_hash"], idempotency, kind)
             outcome = await write(Write(connection, user, begun["version"]))

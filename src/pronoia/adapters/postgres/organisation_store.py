@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.organisations import Organisation, Project, User
 from pronoia.domain.roles import Role
@@ -29,6 +31,7 @@ class PostgresOrganisationStore:
             await connection.execute(
                 QUERIES["name_organisation"], organisation.id, organisation.name, organisation.created_at
             )
+            await record(connection, organisation.id, AuditAction.ORGANISATION_CREATED)
 
     async def get(self, organisation_id: UUID) -> Organisation:
         """Give an organisation. Raises NotFoundError."""
@@ -38,7 +41,9 @@ class PostgresOrganisationStore:
     async def rename(self, organisation_id: UUID, name: str) -> Organisation:
         """Give an organisation another name. Raises NotFoundError."""
         async with self._database.writing(organisation_id) as connection:
-            return _organisation(await connection.fetchrow(QUERIES["rename_organisation"], organisation_id, name))
+            row = await connection.fetchrow(QUERIES["rename_organisation"], organisation_id, name)
+            await record(connection, organisation_id, AuditAction.ORGANISATION_RENAMED)
+            return _organisation(row)
 
     async def every(self) -> list[Organisation]:
         """Give all organisations, oldest first."""
@@ -58,6 +63,8 @@ class PostgresProjectStore:
             row = await connection.fetchrow(
                 QUERIES["create_project"], organisation_id, project.id, project.retention_days, project.created_at
             )
+            if row is not None:
+                await record(connection, organisation_id, AuditAction.PROJECT_CREATED, project_id=project.id)
         return row is not None
 
     async def get(self, organisation_id: UUID, project_id: str) -> Project:
@@ -78,6 +85,7 @@ class PostgresProjectStore:
             await connection.execute(
                 QUERIES["change_project"], organisation_id, project_id, project.retention_days, project.archived_at
             )
+            await record(connection, organisation_id, AuditAction.PROJECT_CHANGED, project_id=project_id)
         return project
 
 
@@ -105,6 +113,7 @@ class PostgresUserStore:
                 await connection.execute(QUERIES["clear_user_role"], organisation_id, user_id)
             else:
                 await connection.execute(QUERIES["set_user_role"], organisation_id, user_id, role.value)
+            await record(connection, organisation_id, AuditAction.ROLE_CHANGED, user_id=user_id, role=role)
             return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
 
     async def role(self, organisation_id: UUID, user_id: str) -> Role | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pronoia.adapters.postgres.memory_writer import MemoryWriter
+from pronoia.adapters.postgres.memory_writer import Deed, MemoryWriter
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import provenance_of
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.maintenance import MaintenanceKind
 from pronoia.domain.trust import trust_of
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from pronoia.ports.quarantine_store import Selection
 
 
+DEEDS = {
+    MaintenanceKind.QUARANTINE: AuditAction.MEMORIES_QUARANTINED,
+    MaintenanceKind.ROLLBACK: AuditAction.BATCH_ROLLED_BACK,
+}
+
+
 class PostgresQuarantineStore(MemoryWriter):
     """Takes any number of memories out of use by one action, and brings them back."""
 
@@ -37,13 +44,15 @@ class PostgresQuarantineStore(MemoryWriter):
         idempotency: Idempotency | None,
     ) -> Moved:
         """Take up to `limit` memories out of use, in one transaction. Raises NotFoundError if none matches."""
-        return await self._once(scope, idempotency, Moved, partial(_take, action, selection, limit, reason))
+        told = Deed(DEEDS[action.kind], _named(selection, action.id))
+        return await self._once(scope, idempotency, Moved, partial(_take, action, selection, limit, reason), told)
 
     async def release(
         self, scope: Scope, selection: Selection, at: datetime, limit: int, idempotency: Idempotency | None
     ) -> Moved:
         """Bring up to `limit` memories back, in one transaction. Raises NotFoundError if none matches."""
-        return await self._once(scope, idempotency, Moved, partial(_release, selection, at, limit))
+        told = Deed(AuditAction.MEMORIES_RELEASED, _named(selection))
+        return await self._once(scope, idempotency, Moved, partial(_release, selection, at, limit), told)
 
     async def quarantined(self, scope: Scope, after: UUID | None, limit: int) -> list[QuarantinedMemory]:
         """List what is quarantined or rolled back, newest first; what follows the id `after`."""
@@ -100,6 +109,11 @@ async def _release(selection: Selection, at: datetime, limit: int, write: Write)
         QUERIES["release_memories"], *write.user, write.version, at, limit, *_conditions(selection)
     )
     return Moved(write.version, _some(ids))
+
+
+def _named(selection: Selection, *others: UUID) -> list[UUID]:
+    """Give the ids that the audit log is told of: what it was asked for by, and the action, which has the rest."""
+    return [*([] if selection.batch_id is None else [selection.batch_id]), *(selection.memory_ids or ()), *others]
 
 
 def _conditions(selection: Selection) -> tuple[object, ...]:

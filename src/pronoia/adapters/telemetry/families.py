@@ -186,6 +186,13 @@ MONITORING = (
     Family("alert_messages_total", Kind.COUNTER, "Messages to receivers of alerts.", ("receiver", "outcome")),
 )
 
+AUDIT = (
+    Family("audit_rows_total", Kind.COUNTER, "Rows of the audit log that were numbered and linked."),
+    Family("audit_unchained_rows", Kind.GAUGE, "Rows of the audit log that wait for that, up to 10,001."),
+    Family("audit_chain_lag_seconds", Kind.GAUGE, "How long the oldest of them has waited.", across=Across.MOST),
+    Family("audit_checkpoint_age_seconds", Kind.GAUGE, "Time since the audit log was last signed.", across=Across.MOST),
+)
+
 PROCESS = (
     Family("build_info", Kind.GAUGE, "1, with the versions that run.", ("version", "python"), across=Across.MOST),
     Family("workers", Kind.GAUGE, "Processes that answer requests."),
@@ -247,5 +254,6 @@ FAMILIES: tuple[Family, ...] = (
     *RESILIENCE,
     *IDENTITY,
     *MONITORING,
+    *AUDIT,
     *PROCESS,
 )

@@ -18,6 +18,7 @@ from pronoia.faces.http.errors import MethodNotAllowedError, RouteNotFoundError,
 from pronoia.faces.http.middleware import Boundary
 from pronoia.faces.http.operation import Surroundings, route
 from pronoia.faces.http.routes import (
+    audit,
     context,
     health,
     insights,
@@ -65,6 +66,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *rate_limit.OPERATIONS,
     *metrics.OPERATIONS,
     *monitoring.OPERATIONS,
+    *audit.OPERATIONS,
     *organisation.OPERATIONS,
     *keys.OPERATIONS,
     *projects.OPERATIONS,

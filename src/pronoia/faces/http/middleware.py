@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pronoia.domain.errors import OverloadedError, PayloadTooLargeError, PronoiaError, UnavailableError
+from pronoia.faces.http.auditing import note_refusal
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
 from pronoia.faces.http.rate_limit import usage_headers
 from pronoia.faces.http.watch import Exchange, known_method
@@ -85,6 +86,7 @@ class Boundary:
         scope.setdefault("state", {})["exchange"] = exchange
         with self._watch.watching(exchange, scope["headers"]):
             await self._respond(scope, receive, _Answer(scope, send, exchange, self._surroundings))
+        note_refusal(exchange, self._surroundings.services.audit)
 
     async def _respond(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         try:

@@ -11,10 +11,12 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
+from pronoia.domain.audit import acting
 from pronoia.domain.errors import FeatureDegradedError, NotFoundError, PronoiaError
 from pronoia.domain.trust import Origin
 from pronoia.faces.http import admission
 from pronoia.faces.http.addresses import client_address
+from pronoia.faces.http.auditing import actor_of
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
 from pronoia.faces.http.rate_limit import note_usage
 from pronoia.faces.http.watch import exchange_of
@@ -176,7 +178,9 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
     async def respond(request: Request[Any, Any, Any]) -> Response[bytes]:
         exchange_of(request.scope).route = operation.path
         raw = await request.body() if operation.body is not Nothing else b""
-        answer = await operation.handle(await _call(operation, surroundings, request, decoder, raw))
+        call = await _call(operation, surroundings, request, decoder, raw)
+        with acting(actor_of(exchange_of(request.scope))):
+            answer = await operation.handle(call)
         headers = dict(answer.headers)
         if answer.version is not None:
             headers["x-memory-version"] = str(answer.version)
@@ -198,6 +202,7 @@ async def _call(
 ) -> Call[Any, Any]:
     headers = request.headers
     principal = None if operation.permission is None else await _authenticate(surroundings, request)
+    exchange_of(request.scope).principal = principal
     _refuse_while_off(operation, surroundings.services.resilience)
     caller = None
     try:

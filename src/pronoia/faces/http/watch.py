@@ -13,6 +13,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+    from pronoia.domain.principals import Principal
     from pronoia.ports.telemetry import Meter, Telemetry
     from pronoia.services.rate_limiter import Usage
 
@@ -39,6 +40,8 @@ class Exchange:
     method: str
     route: str = UNROUTED
     """The template of the route, never the path: paths have no bound, and may hold what is nobody's business."""
+    principal: Principal | None = None
+    """Whose request it is, once that is proved."""
     user_id: str | None = None
     usage: Usage | None = None
     """The tightest budget that the request was charged to."""

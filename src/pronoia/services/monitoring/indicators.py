@@ -147,4 +147,6 @@ INDICATORS: Mapping[str, Callable[[Observation], Values | None]] = {
     "orphaned_relationships": _gauge(readings.ORPHANS, None, max),
     "metric_rows": _gauge(readings.METRIC_ROWS, None, max),
     "patterns_missing": _patterns_missing,
+    "audit_lag_seconds": _gauge(readings.AUDIT_LAG, None, max),
+    "audit_checkpoint_age_seconds": _gauge(readings.AUDIT_CHECKPOINT_AGE, None, max),
 }

@@ -19,12 +19,18 @@ HEALTH = "component_health"
 CACHE_BYTES = "cache_bytes"
 CONNECTIONS, CONNECTIONS_LIMIT = "db_connections_active", "db_connections_limit"
 ORPHANS, METRIC_ROWS = "orphaned_relationships", "learning_metric_rows"
+AUDIT_LAG, AUDIT_CHECKPOINT_AGE = "audit_chain_lag_seconds", "audit_checkpoint_age_seconds"
 RELATIONSHIPS = "relationships_total"
 MEMORY, LOOP_LAG = "process_resident_memory_bytes", "event_loop_lag_seconds"
 LEVEL = "degradation_level"
 
 COUNTERS = frozenset({SHED, CACHE_HITS, CACHE_MISSES, CACHE_FAILURES, PATTERNS, ADJUSTMENTS})
-REPORTED = frozenset({BREAKER, HEALTH, CACHE_BYTES, CONNECTIONS, CONNECTIONS_LIMIT, ORPHANS, METRIC_ROWS})
+REPORTED = frozenset(
+    {
+        *(BREAKER, HEALTH, CACHE_BYTES, CONNECTIONS, CONNECTIONS_LIMIT, ORPHANS, METRIC_ROWS),
+        *(AUDIT_LAG, AUDIT_CHECKPOINT_AGE),
+    }
+)
 GAUGES = REPORTED | {MEMORY, LOOP_LAG, LEVEL, RELATIONSHIPS}
 
 Labels = tuple[tuple[str, str], ...]

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.driver import Connection, connect
 from pronoia.adapters.postgres.errors import translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.audit import NO_ORGANISATION, AuditAction
 from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -187,3 +189,5 @@ async def _apply(connection: Connection, migration: Migration, wanted: Sequence[
         if migration in pending(wanted, await applied(connection)):
             await connection.execute(migration.text)
             await connection.execute(QUERIES["note_migration"], migration.number, migration.name, migration.checksum)
+            if await connection.fetchval(QUERIES["audit_is_there"]):
+                await record(connection, NO_ORGANISATION, AuditAction.SCHEMA_MIGRATED, migration=migration.name)

@@ -8,8 +8,11 @@ select
     set_config('app.tenant', '', false), set_config('role', 'pronoia_app', true), set_config('app.tenant', $1, true),
     (select count(set_config(name, value, true)) from unnest($2::text[], $3::text[]) as given (name, value)) as settings;
 
--- begin_write: The same for a write, which also takes the user's lock and next version.
-select version, request_hash, outcome from begin_write($1, $2, $3, $4);
+-- begin_write: The same for a write, which also takes the user's lock and next version, and is told to the audit log
+-- unless it happened before.
+select version, request_hash, outcome,
+    case when outcome is null then record_audit($1, $2, $5, 'succeeded', $6, $7, $8, $9, $10::jsonb) end as recorded
+from begin_write($1, $2, $3, $4);
 
 -- remember_outcome: Keep the answer for whoever asks again with the same key; not with a name that was just forgotten.
 insert into idempotency_keys (organisation_id, user_id, key, request_hash, memory_ids, outcome)

@@ -1,5 +1,8 @@
--- add_memories: Insert memories, queue what is left to do for them, and tell which repeat an older text.
-select version, repeating, repeated, request_hash, outcome
+-- add_memories: Insert memories, queue what is left to do for them, and tell which repeat an older text; told to the
+-- audit log unless it happened before.
+select version, repeating, repeated, request_hash, outcome,
+    case when outcome is null
+        then record_audit($1, $2, 'memory_created', 'succeeded', $26, $27, $28, $29, $30::jsonb) end as recorded
 from add_memories(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25);
 
