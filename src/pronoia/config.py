@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta
 
 from pronoia.domain.errors import ConfigurationError
-from pronoia.domain.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,12 +149,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, description="Requests in ten seconds of a user on the free plan; more cost twice for a minute.")
     ] = 50
     minimum_trust: Annotated[
-        Trust,
+        Literal["untrusted", "unverified", "trusted"],
         Meta(
-            description="What a memory must be trusted to be searched, predicted and suggested, unless a request says: "
-            "untrusted, unverified or trusted."
+            description="What a memory must be trusted to be searched, predicted and suggested, unless a request says."
         ),
-    ] = Trust.UNTRUSTED
+    ] = "untrusted"
     cors_origins: Annotated[
         str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
     ] = ""

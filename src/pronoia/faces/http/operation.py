@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from pronoia.domain.audit import acting
 from pronoia.domain.errors import FeatureDegradedError, NotFoundError, PronoiaError
-from pronoia.domain.trust import Origin
+from pronoia.domain.trust import Origin, Trust
 from pronoia.faces.http import admission
 from pronoia.faces.http.addresses import client_address
 from pronoia.faces.http.auditing import actor_of
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.principals import Principal
     from pronoia.domain.records import Idempotency, Permission
-    from pronoia.domain.trust import Trust
     from pronoia.ports.telemetry import Telemetry
     from pronoia.services.features import Feature
     from pronoia.services.resilience import Resilience
@@ -114,7 +113,7 @@ class Call(Generic[Query, Body]):
 
     def least_trust(self, wanted: Trust | None) -> Trust:
         """Give what a memory must be trusted to be answered with: what the caller wants, else what the settings say."""
-        return wanted or self.surroundings.settings.minimum_trust
+        return wanted or Trust(self.surroundings.settings.minimum_trust)
 
     def identifier(self, name: str) -> UUID:
         """Read an id off the path. What is no UUID is the id of nothing."""
