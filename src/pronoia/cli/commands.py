@@ -14,6 +14,7 @@ from pronoia.cli import (
     projects,
     quarantine,
     serve,
+    subject,
     users,
 )
 from pronoia.cli.importing import command as import_memories
@@ -63,6 +64,7 @@ users.register(app)
 import_memories.register(app)
 export_memories.register(app)
 quarantine.register(app)
+subject.register(app)
 migrate.register(app)
 doctor.register(app)
 audit.register(app)

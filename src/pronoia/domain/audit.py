@@ -41,6 +41,8 @@ class AuditAction(StrEnum):
     MEMORIES_RELEASED = "memories_released"
     BATCH_ROLLED_BACK = "batch_rolled_back"
     USER_FORGOTTEN = "user_forgotten"
+    PERSON_ERASED = "person_erased"
+    PERSON_EXPORTED = "person_exported"
     KEY_CREATED = "key_created"
     KEY_ROTATED = "key_rotated"
     KEY_REVOKED = "key_revoked"

@@ -35,6 +35,7 @@ from pronoia.faces.http.routes import (
     rate_limit,
     relationships,
     search,
+    subjects,
     suggest,
     users,
 )
@@ -72,6 +73,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *projects.OPERATIONS,
     *users.OPERATIONS,
     *quarantine.OPERATIONS,
+    *subjects.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")
