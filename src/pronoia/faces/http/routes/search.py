@@ -76,12 +76,7 @@ async def recall(call: Call[Nothing, RecallBody]) -> Answer:
     found = await call.services.recall.search(call.scope, request, call.minimum_version)
     memories = [
         RecalledAnswer(
-            hit.memory.id,
-            hit.memory.text,
-            hit.score,
-            Raw(hit.memory.metadata.encode()),
-            hit.memory.created_at,
-            hit.memory.trust,
+            hit.memory.id, hit.memory.text, hit.score, Raw(hit.memory.metadata.encode()), hit.memory.created_at
         )
         for hit in found.hits
     ]

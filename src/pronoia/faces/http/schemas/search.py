@@ -7,7 +7,6 @@ from uuid import UUID  # noqa: TC003
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from pronoia.domain.trust import Trust  # noqa: TC001
 from pronoia.faces.http.schemas.memories import LeastTrust, MemoryAnswer, Object, Tags, Text, UserId
 
 MAXIMUM_QUERY_LENGTH = 10_000
@@ -130,7 +129,6 @@ class RecalledAnswer(Struct):
     score: float
     metadata: Object
     created_at: datetime
-    trust: Trust
 
 
 class RecallAnswer(Struct, kw_only=True):
