@@ -5,6 +5,7 @@ from typer.core import TyperGroup
 
 from pronoia.cli import (
     audit,
+    backup,
     bench,
     doctor,
     export_memories,
@@ -13,6 +14,7 @@ from pronoia.cli import (
     organisations,
     projects,
     quarantine,
+    restore,
     serve,
     subject,
     users,
@@ -42,6 +44,7 @@ app = typer.Typer(
         "pronoia serve --first-key                  # server, database, a key and a sample memory",
         "pronoia keys create --user ada             # a key for one user",
         "pronoia import notes.jsonl --user ada      # remember a file",
+        "pronoia backup --to /backups/monday        # everything, encrypted",
         "pronoia doctor                             # is everything as it should be?",
     ),
 )
@@ -66,6 +69,8 @@ export_memories.register(app)
 quarantine.register(app)
 subject.register(app)
 migrate.register(app)
+backup.register(app)
+restore.register(app)
 doctor.register(app)
 audit.register(app)
 bench.register(app)
