@@ -106,3 +106,11 @@ select pg_temp.org(p), pg_temp.who(p), int8send(n), '\x00', 0.1, now() + make_in
 from generate_series(1, pg_temp.users()) p, generate_series(1, pg_temp.memories()) n;
 
 insert into kept_answers select * from shared_answers;
+
+insert into audit_log (organisation_id, action, outcome, actor, number)
+select pg_temp.org(p), 'memory.created', 'succeeded', 'key:1',
+    case when n % 1000 > 0 then (p - 1) / 5 * pg_temp.memories() + n end
+from generate_series(1, pg_temp.users()) p, generate_series(1, pg_temp.memories()) n;
+
+insert into audit_heads (organisation_id, number, hash, chained_at)
+select organisation_id, max(number), '\x00', now() from audit_log where number is not null group by organisation_id;
