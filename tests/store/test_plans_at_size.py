@@ -89,6 +89,7 @@ USES = {
         (*USER, ONE, EACH + 1, "Note 800 is about topic24 and thing800", *(None,) * 4, b"", None, NOW, None),
         12,
     ),
+    "memories_created_at": Use("expired_memories", (datetime.now(UTC), 1_000), 10_000, None),
     "memories_embedding_256": Use(
         "search_candidates", (*CANDIDATES, halfvec(unit(1.0).values), "", *NO_FILTERS, 20), 1_500, INDEXED_USER[0]
     ),
