@@ -1503,14 +1503,16 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     where e.organisation_id = noted.organisation_id and e.id = noted.id
 $$;
 
--- Memories of any tenant that are older than their project keeps them.
+-- Memories of any tenant that are older than their project keeps them. The shortest time that any project keeps them for
+-- leads to old memories by the index over time: a bound that differs by row would read all memories there are.
 create function expired_memories(moment timestamptz, maximum integer)
 returns table (organisation_id uuid, user_id text, id uuid)
-language sql stable security definer set search_path = public, pg_temp as $$
+language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off as $$
     select m.organisation_id, m.user_id, m.id
-    from projects p
-    join memories m on m.created_at < moment - make_interval(days => p.retention_days)
-        and m.organisation_id = p.organisation_id and m.project_id = p.project_id
+    from memories m
+    join projects p on p.organisation_id = m.organisation_id and p.project_id = m.project_id
+    where m.created_at < moment - make_interval(days => (select min(retention_days) from projects))
+        and m.created_at < moment - make_interval(days => p.retention_days)
     limit maximum
 $$;
 revoke execute on function erasures_to_note, note_erasures, expired_memories from public;
