@@ -9,6 +9,7 @@ import msgspec
 
 from pronoia.domain.erasures import Receipt
 from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
+from pronoia.domain.trust import Provenance, trust_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,12 +41,21 @@ def memory_of(row: Row) -> Memory:
         usage_count=row["usage_count"],
         last_accessed=row["last_accessed"],
         helpfulness_score=row["helpfulness"],
+        trust=trust_of(row["trust"]),
+        provenance=provenance_of(row),
     )
 
 
 def opened_memory(memory: Memory, cipher: TextCipher) -> Memory:
     """Give a memory as it was before its text was sealed."""
     return replace(memory, text=cipher.open(memory.user_id, memory.id, memory.text))
+
+
+def provenance_of(row: Row) -> Provenance | None:
+    """Read where a memory came from; None for what was stored before that was kept."""
+    if row["batch_id"] is None:
+        return None
+    return Provenance(row["written_by"], row["written_via"], row["batch_id"])
 
 
 def relationship_of(row: Row) -> Relationship:
@@ -76,6 +86,7 @@ def key_of(row: Row) -> ApiKey:
         expires_at=row["expires_at"],
         previous_secret_hash=row["previous_secret_hash"],
         previous_valid_until=row["previous_valid_until"],
+        trust=trust_of(row["trust"]),
     )
 
 
