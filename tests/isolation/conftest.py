@@ -29,20 +29,22 @@ def shared_url(postgres_url: str, template: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def open_world(database_url: str) -> AsyncIterator[World]:
+async def open_world(database_url: str, **more: object) -> AsyncIterator[World]:
     """Serve within this process, by a clock that stands still. What waits to be written is, when it ends."""
     # Hundreds of calls with dead keys come from one address.
-    settings = read_settings({}, database_url=database_url, learning_schedule=False, anonymous_rate_limit=1_000_000)
+    settings = read_settings(
+        {}, database_url=database_url, learning_schedule=False, anonymous_rate_limit=1_000_000, **more
+    )
     clock, telemetry = ManualClock(), open_telemetry()
     async with open_services(settings, clock, telemetry=telemetry) as services:
         # A busy machine switches no feature off here: the clock that would bring it back stands still.
         services.resilience._degradation.observe = lambda _: None
         app = create_http_app(services, settings, clock.now, telemetry=telemetry)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://server") as http:
-            yield World(http, services, clock, database_url)
+            yield World(http, services, clock, database_url, app)
 
 
 @pytest.fixture(scope="module")
 def opening(shared_url: str) -> Callable[[], object]:
     """Give what serves on the database of the module."""
-    return lambda: open_world(shared_url)
+    return lambda **more: open_world(shared_url, **more)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     import httpx2
+    from litestar.types import ASGIApp
 
     from pronoia.services.services import Services
     from pronoia.testing.clock import ManualClock
@@ -51,6 +52,7 @@ class World:
     services: Services
     clock: ManualClock
     database_url: str
+    app: ASGIApp
 
     async def rows(self, tenant: Tenant, tables: Collection[str] = ()) -> set[str]:
         """Give every row of an organisation as text; of all tables, unless some are named."""
