@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from example_requests import example, fields_of
+from cases import OF_EVERYBODY
+from example_requests import PARAMETER, example, fields_of
 from hostile import LONG_TEXTS, ODD, REFUSED_TEXTS, SQL, ask, raw_bodies, watching
 from msgspec import inspect
 from tenants import OWNER, furnish, make_tenant
@@ -151,6 +152,20 @@ async def test_numbers_and_cursors_that_cannot_be_are_refused_by_name(attacked: 
                     check_refused(told, f"{operation.path} {field}={value}", 400, 404)
         told = await attacked.ask(operation, query=b"&".join(b"a=1" for _ in range(1_000)))
         check_refused(told, operation.path)
+
+
+async def test_an_id_in_a_path_that_cannot_be_is_the_id_of_nothing(attacked: Attacked):
+    for operation in OPERATIONS:
+        if "{" in operation.path and operation.permission is not None:
+            for value in ("\0", "a\0b", "..", "%00", "x" * 5_000, "1e999", "\n", " ", *SQL):
+                path = PARAMETER.sub(lambda _, value=value: value, operation.path)
+                body = json.dumps(attacked.body(operation)).encode()
+                headers = {"X-API-Key": attacked.tenant.keys["owner"]}
+                told = await ask(attacked.world.app, operation.method, path, [body], headers=headers)
+                if told.status >= 300:
+                    check_refused(told, f"{operation.method} {path!r}", 400, 404, 405)
+                else:
+                    assert operation.path == OF_EVERYBODY
 
 
 async def test_no_text_holds_the_event_loop(attacked: Attacked):
