@@ -5,7 +5,8 @@ READY := .venv/ready
 LOCK := uv pip compile --quiet --system-certs --universal --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11
 # These hurt the machine or watch the clock; all others share it.
-ALONE := tests/faults tests/limits tests/load tests/management/test_key_rotation_under_load.py
+ALONE := tests/faults tests/limits tests/load tests/audit/test_refused_access.py \
+	tests/management/test_key_rotation_under_load.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check audit sbom format lock bench

@@ -61,6 +61,7 @@ async def _write_pending(parts: Parts) -> None:
         parts.outcomes.flush,
         parts.ranking_weights.close,
         parts.audit.close,
+        parts.changes.flush,
     )
     for write in writes:
         try:

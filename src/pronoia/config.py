@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -170,6 +171,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=4000, description="Numbers in a vector of the endpoint's model.")
     ] = 0
     embedding_timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="Longest wait for the endpoint.")] = 5.0
+    erasure_ledger: Annotated[
+        str,
+        Meta(
+            description="File for receipts of erasures, apart from the database and its backups. Empty takes "
+            "DATA-erasures.jsonl beside the data folder; with a database URL, none. See docs/privacy.md."
+        ),
+    ] = ""
     time_zone: Annotated[
         str,
         Meta(description="Zone whose days and weeks users live by, such as Europe/Berlin: habits have a time of day."),
@@ -225,13 +233,20 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         values["traces_url"] = f"{source[OTLP_ENDPOINT].rstrip('/')}/v1/traces"
     values.update({name: value for name, value in overrides.items() if value is not None})
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = _with_ledger(msgspec.convert(values, Settings, strict=False))
         zone_of(settings.time_zone)
         networks_of(settings.trusted_proxies)
         _check_pooler(settings)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"A setting is wrong: {error}. See docs/configuration.md.") from error
     return settings
+
+
+def _with_ledger(settings: Settings) -> Settings:
+    """Put the ledger beside the data folder, unless it has a place or the database is elsewhere."""
+    if settings.erasure_ledger or settings.database_url:
+        return settings
+    return msgspec.structs.replace(settings, erasure_ledger=f"{Path(settings.data).absolute()}-erasures.jsonl")
 
 
 def _check_pooler(settings: Settings) -> None:

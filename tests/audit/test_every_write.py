@@ -70,6 +70,7 @@ WRITING: dict[str, tuple[str, Callable[[Ids], dict[str, Any]]]] = {
     "POST /api/v1/keys": ("key_created", lambda _: {"user_id": "bea"}),
     "POST /api/v1/keys/{key_id}/rotate": ("key_rotated", lambda _: {}),
     "DELETE /api/v1/keys/{key_id}": ("key_revoked", lambda _: {}),
+    "DELETE /api/v1/subjects": ("person_erased", lambda _: {}),
 }
 """In an order in which each finds what it needs: what is written down, and the body."""
 

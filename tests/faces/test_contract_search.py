@@ -233,3 +233,47 @@ def test_another_user_finds_nothing_of_it(caller, stranger, three):
     assert stranger.given("POST", "/context", json={"query": "Who keeps bees?"})["memories"] == []
     assert stranger.given("GET", "/memories/context/all")["context"] == []
     assert caller.user != stranger.user
+
+
+def test_ten_are_found_unless_the_caller_says_otherwise_and_never_more_than_a_hundred(caller):
+    for first in (0, 60):
+        memories = [{"text": f"Grace keeps bees in hive {number}"} for number in range(first, first + 60)]
+        caller.given_created("/memories/batch", json={"memories": memories})
+    for body, count in (({}, 10), ({"limit": 100_000}, 100)):
+        answer = caller.given("POST", "/memories/search", json={"query": "bees", "min_score": 0, **body})
+        assert (answer["count"], len(answer["results"])) == (count, count)
+    assert caller.given("GET", "/memories/search?q=bees")["count"] == 10
+
+
+@pytest.mark.parametrize("path", SEARCHES)
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "query"),
+        ({"query": " "}, "query"),
+        ({"query": "x" * 10_001}, "query"),
+        ({"query": "x", "min_helpfulness_score": 1.5}, "min_helpfulness_score"),
+        ({"query": "x", "threshold": -0.1}, "threshold"),
+        ({"query": "x", "limit": 0}, "limit"),
+        ({"query": "x", "weight_by_usage": "yes"}, "weight_by_usage"),
+        ({"query": "x", "metadata": {"a": []}}, "metadata[...]"),
+    ],
+)
+def test_a_bad_search_is_refused_by_name(caller, path, body, field):
+    answer = caller.post(f"/api/v1{path}", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "Bad Request")
+    assert answer.json()["details"]["field"] == field
+
+
+@pytest.mark.anyio
+async def test_decay_boosts_for_a_week_and_penalises_after_ninety_days_since_the_last_use(inside):
+    memory = await inside.post("/memories", text=TEXTS["bees"])
+    await inside.get(f"/memories/{memory['id']}")
+    used_at = inside.clock.now()
+    for days, boosted, penalised in ((6.9, True, False), (7.1, False, False), (89, False, False), (91, False, True)):
+        inside.clock.advance(days * 86_400 - (inside.clock.now() - used_at).total_seconds())
+        (plain,) = (await inside.post("/memories/search", query="Who keeps bees?"))["memories"]
+        (found,) = (await inside.post("/memories/search", query="Who keeps bees?", decay_old_memories=True))["memories"]
+        assert (found["boosted_by_recency"], found["penalized_by_age"]) == (boosted, penalised)
+        assert (found["recency_boost"] > 1, found["recency_boost"] < 1) == (boosted, penalised)
+        assert (plain["boosted_by_recency"], plain["penalized_by_age"], plain["recency_boost"]) == (False, False, 1)

@@ -15,6 +15,7 @@ from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
+from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.postgres.work_queue import PostgresWorkQueue
 from pronoia.domain.identifiers import Scope
@@ -27,6 +28,7 @@ from pronoia.services.background import Background
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
 from pronoia.services.drafts import Draft
+from pronoia.services.erasures import Erasures
 from pronoia.services.keys import Keys
 from pronoia.services.memories import Memories, MemoryEdit
 from pronoia.services.outcomes import Outcomes
@@ -92,6 +94,10 @@ def services(
             store=store, embedder=embedder, residents=residents, changes=changes, uses=uses,
             outcomes=Outcomes(store=PostgresInsightStore(database), clock=clock, meter=RecordingMeter()),
             learning=learning, answers=answers,
+            erasures=Erasures(
+                store=PostgresSubjectStore(database, direct_url=database_url), ledger=None, clock=clock,
+                meter=RecordingMeter(),
+            ),
             ranking_weights=ranking_weights, clock=clock, meter=RecordingMeter(), maximum_text_length=1_000,
         )  # fmt: skip
         background = Background(

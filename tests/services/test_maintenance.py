@@ -99,6 +99,8 @@ async def test_a_merge_adds_the_uses_and_its_undo_takes_them_back(
 ):
     kept, removed = await added(services, scope, "Ada likes tea", "Ada likes the tea")
     at = (await services.recall.get(scope, kept))[0].created_at
+    # Getting it is a use too, which would be written at some moment of what follows.
+    await services.recall._uses.flush()
     log = PostgresAccessLog(database)
     await log.record([Access(scope, kept, AccessKind.GET, at + timedelta(seconds=1))])
     await log.record([Access(scope, removed, AccessKind.GET, at + timedelta(seconds=second)) for second in (5, 9)])

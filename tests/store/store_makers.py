@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
+from pronoia.domain.erasures import Erasure
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import (
     ApiKey,
@@ -84,6 +85,10 @@ def relationship(
 
 def feedback(*, helpful: bool, satisfaction: float | None = None, context: str | None = None) -> Feedback:
     return Feedback(helpful, context, satisfaction, NOW)
+
+
+def erasure(**changes: object) -> Erasure:
+    return Erasure(**{"id": new_id(NOW), "at": NOW, **changes})
 
 
 def ids_of(columns: MemoryColumns) -> list[UUID]:

@@ -28,6 +28,7 @@ class _Listener:
         self._task = asyncio.create_task(
             feed.run(
                 lambda *change: self._said.put_nowait(change),
+                lambda digest: self._said.put_nowait(("forgotten", digest)),
                 lambda: self._said.put_nowait("lost"),
             )
         )
@@ -65,6 +66,16 @@ async def test_a_change_is_heard_from_another_process(
     assert [await listener.next() for _ in scopes] == [
         (scope.digest, 7 + place, place) for place, scope in enumerate(scopes)
     ]
+
+
+async def test_that_a_user_was_forgotten_is_heard_after_the_change(
+    database: Database, database_url: str, listener: _Listener
+) -> None:
+    gone, other = Scope(uuid4(), "ada"), Scope(uuid4(), "grace")
+    await _feed(database, database_url).announce([(gone, UserState(2, 0, 0)), (other, UserState(3, 0, 0))], {gone})
+    assert [await listener.next() for _ in range(3)] == [
+        (gone.digest, 2, 0), ("forgotten", gone.digest), (other.digest, 3, 0)
+    ]  # fmt: skip
 
 
 async def test_ones_own_changes_are_not_heard(database: Database, database_url: str) -> None:
@@ -111,6 +122,7 @@ def test_many_changes_fill_few_payloads_within_the_limit() -> None:
 
 
 def test_an_entry_is_read_as_it_was_written() -> None:
-    assert read_entry("00ff:12:3") == (b"\x00\xff", 12, 3)
+    assert read_entry("00ff:12:3") == (b"\x00\xff", 12, 3, False)
+    assert read_entry("00ff:12:3:forgotten") == (b"\x00\xff", 12, 3, True)
     with pytest.raises(ValueError, match="non-hexadecimal"):
         read_entry("zz:1:2")

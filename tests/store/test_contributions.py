@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from store_makers import key, memory
+from store_makers import erasure, key, memory
 
 from pronoia.adapters.postgres.contribution_store import PostgresContributionStore
 from pronoia.domain.identifiers import Scope
@@ -51,7 +51,7 @@ async def test_a_forgotten_user_takes_their_contribution_along(
 ) -> None:
     await store.add(scope, [memory()], None)
     await contributions.add("a", {scope: [1.0, 2.0]})
-    await store.forget(scope, None)
+    await store.forget(scope, None, erasure())
     assert await contributions.of_user(scope, "a") == []
     assert await contributions.total(scope.organisation_id, "a") == []
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from store_makers import NOW, feedback, memory, relationship, unit
+from store_makers import NOW, erasure, feedback, memory, relationship, unit
 
 from pronoia.adapters.postgres.housekeeping import PostgresHousekeeping
 from pronoia.domain.errors import IdempotencyConflictError, NotFoundError
@@ -48,7 +48,7 @@ async def test_every_other_write_is_answered_again_as_it_was_the_first_time(
         lambda key: store.relate(scope, link, key),
         lambda key: store.unrelate(scope, link.id, key),
         lambda key: store.delete(scope, two.id, LATER, key),
-        lambda key: store.forget(scope, key),
+        lambda key: store.forget(scope, key, erasure()),
     ]
     for number, write in enumerate(writes):
         key = Idempotency(f"key-{number}", b"hash")
@@ -69,7 +69,7 @@ async def test_a_key_used_for_another_request_is_refused_and_nothing_is_written(
     with pytest.raises(IdempotencyConflictError):
         await store.add(scope, [memory("other")], other)
     with pytest.raises(IdempotencyConflictError):
-        await store.forget(scope, other)
+        await store.forget(scope, other, erasure())
     assert (await store.state(scope)).memory_count == 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_makers import NOW, SPACE, Held, feedback, ids_of, key, memory, relationship, unit, vectors_of
+from store_makers import NOW, SPACE, Held, erasure, feedback, ids_of, key, memory, relationship, unit, vectors_of
 
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.driver import halfvec
@@ -166,7 +166,7 @@ class _User:
             "unrelate": lambda: self.store.unrelate(
                 self.scope, self.relationships[first % len(self.relationships)], None
             ),
-            "forget": lambda: self.store.forget(self.scope, None),
+            "forget": lambda: self.store.forget(self.scope, None, erasure()),
         }
         try:
             await steps[name]()

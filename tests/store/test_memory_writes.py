@@ -9,6 +9,7 @@ from store_makers import (
     NOW,
     SPACE,
     Held,
+    erasure,
     feedback,
     ids_of,
     loaded_relationships,
@@ -197,7 +198,7 @@ async def test_forgetting_a_user_removes_everything_and_keeps_counting_versions(
     await store.relate(scope, relationship(one.id, two.id), None)
     await accesses.record([Access(scope, one.id, AccessKind.GET, LATER)])
     before = await store.state(scope)
-    forgotten = await store.forget(scope, None)
+    forgotten = await store.forget(scope, None, erasure())
     assert (forgotten.memories, forgotten.version) == (2, before.version + 1)
     snapshot = await store.load(scope, SPACE, before)
     assert snapshot.complete
@@ -215,9 +216,9 @@ async def test_a_forgotten_user_leaves_no_name_even_where_the_outcome_is_kept(
     await store.add(person, [new], Idempotency("add", b"hash"))
     await accesses.record([Access(person, new.id, AccessKind.GET, LATER)])
     before = await store.state(person)
-    forgotten = await store.forget(person, once)
+    forgotten = await store.forget(person, once, erasure())
     assert await tables_naming(database, scope, person.user_id) == set()
-    again = await store.forget(person, once)
+    again = await store.forget(person, once, erasure())
     assert (again.replayed, again.memories, again.version) == (True, 1, forgotten.version)
     with pytest.raises(IdempotencyConflictError):
         await store.add(person, [memory("two")], Idempotency("forget", b"another"))
@@ -233,14 +234,14 @@ async def test_whoever_comes_back_goes_on_counting_and_holders_of_old_sets_read_
     await store.add(scope, [old], None)
     await accesses.record([Access(scope, old.id, AccessKind.GET, LATER)])
     before = await store.state(scope)
-    forgotten = await store.forget(scope, None)
+    forgotten = await store.forget(scope, None, erasure())
     anew = memory("anew")
     assert (await store.add(scope, [anew], None)).version == forgotten.version + 1
     assert (await store.state(scope)).activity == before.activity
     snapshot = await store.load(scope, SPACE, before)
     assert snapshot.complete
     assert ids_of(snapshot.memories) == [anew.id]
-    assert (await store.forget(scope, None)).version == forgotten.version + 2
+    assert (await store.forget(scope, None, erasure())).version == forgotten.version + 2
     assert (await store.state(scope)).version == forgotten.version + 2
 
 

@@ -139,6 +139,24 @@ async def test_recording_uses_reads_the_memories_used_only(database: Database, i
     assert read["memories"] <= 3 * len(uses)
 
 
+async def test_what_could_be_mended_is_found_among_the_rows_of_the_user_alone(
+    store: PostgresMemoryStore, database: Database, ids: dict[Scope, list[UUID]]
+) -> None:
+    user = next(iter(ids))
+    unused = [memory(f"unused {number}") for number in range(20)]
+    await store.add(user, unused, None)
+    async with database.reading(user.organisation_id) as connection:
+        before = await _rows_read(connection)
+        found = await connection.fetchval(QUERIES["mendable"], user.organisation_id, user.user_id, 50, 10, 0.3)
+        read = await _rows_read(connection) - before
+    assert len(found) == 20
+    assert {one.id for one in unused[:10]} <= {*found}
+    # Each once, and its usage: those that were used are passed over on the way to the first that was not.
+    assert read["memories"] <= MEMORIES + len(unused)
+    assert read["memory_usage"] <= 2 * MEMORIES
+    assert read["accesses"] <= 50
+
+
 @pytest.mark.usefixtures("ids")
 async def test_claiming_work_reads_what_waits_once(database: Database) -> None:
     async with database.writing(None) as connection:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from store_makers import NOW, feedback, key, memory, relationship
+from store_makers import NOW, erasure, feedback, key, memory, relationship
 
 from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
@@ -50,6 +50,7 @@ TABLES = (
     "rate_limits",
     "forgotten_users",
     *("projects", "user_roles"),
+    "erasures",
     *("audit_log", "audit_heads"),
 )
 
@@ -94,7 +95,7 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
         await tier.put(scope, b"key", CacheEntry(b"answer", time.time() + 60))
     claim = CellClaim(scope.organisation_id, b"key", interval_seconds=1.0, limit=60, wanted=1, minimum=1)
     await PostgresLimitStore(database).take([claim])
-    await store.forget(Scope(scope.organisation_id, "somebody else"), None)
+    await store.forget(Scope(scope.organisation_id, "somebody else"), None, erasure())
     await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
     await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
     await PostgresAuditStore(database).chain(100)
@@ -217,6 +218,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("take_cells", "purge_rate_limits"),
         *("record_key_uses", "list_organisations"),
         *("purge_history", "purge_metrics", "refresh_hourly_levels"),
+        *("erasures_to_note", "note_erasures", "expired_memories"),
         *("chain_audit", "moved_audit_heads"),
     }
     for row in rows:

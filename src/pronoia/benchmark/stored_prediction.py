@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class StoredPrediction:
-    """A PredictionSystem. The first use of an item writes its memory, every later one gets it."""
+    """A PredictionSystem. The first use of an item writes its memory, every later one gets it.
+
+    What happened over months is played in minutes, and learning gets the time that it had: it lags by no use.
+    """
 
     def __init__(self, services: Services, clock: ManualClock) -> None:
         self._services = services
@@ -37,7 +40,8 @@ class StoredPrediction:
             self._items[memory_id] = item
         else:
             await self._services.recall.get(_scope(user), memory_id)
-            # Nothing above waited: let the log of uses be written.
+            await self._services.predictions.catch_up()
+            # Nothing above may have waited: let the log of uses be written.
             await asyncio.sleep(0)
 
     async def predict(self, user: str, at: float, limit: int) -> list[tuple[str, float]]:

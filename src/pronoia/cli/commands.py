@@ -3,7 +3,19 @@ from __future__ import annotations
 import typer
 from typer.core import TyperGroup
 
-from pronoia.cli import audit, bench, doctor, export_memories, keys, migrate, organisations, projects, serve, users
+from pronoia.cli import (
+    audit,
+    bench,
+    doctor,
+    export_memories,
+    keys,
+    migrate,
+    organisations,
+    projects,
+    serve,
+    subject,
+    users,
+)
 from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
@@ -50,6 +62,7 @@ projects.register(app)
 users.register(app)
 import_memories.register(app)
 export_memories.register(app)
+subject.register(app)
 migrate.register(app)
 doctor.register(app)
 audit.register(app)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from contextlib import nullcontext
 from enum import StrEnum
@@ -13,9 +12,8 @@ import typer
 
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, Organisation, User, examples, settings_of
-from pronoia.cli.output import print_json, print_note
+from pronoia.cli.output import print_json, print_note, private_file
 from pronoia.cli.storage import opened_database
-from pronoia.domain.errors import ConfigurationError
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
 from pronoia.domain.records import Filters
 
@@ -60,19 +58,12 @@ def export_memories(
     if as_json and output is None:
         raise typer.BadParameter("Give --output FILE with --json: the summary needs standard output.")
     settings = settings_of(data, database_url)
-    with _create(output) if output is not None else nullcontext(sys.stdout.buffer) as file:
+    with private_file(output) if output is not None else nullcontext(sys.stdout.buffer) as file:
         count = asyncio.run(_export(settings, Scope(organisation, user), file))
     if as_json:
         print_json({"exported": count, "format": form, "output": str(output)})
     elif output is not None:
         print_note(f"Exported {count} memories to {output}.")
-
-
-def _create(output: Path) -> BinaryIO:
-    try:
-        return os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written ({error.strerror}). Choose another --output.") from error
 
 
 async def _export(settings: Settings, scope: Scope, file: BinaryIO) -> int:

@@ -31,6 +31,7 @@ Expires = Annotated[
     timedelta | None,
     typer.Option("--expires", parser=duration, metavar="DURATION", help="How long from now the key works: 90d, 12h."),
 ]
+Person = Annotated[str, typer.Option("--user", help="The person, by the user's name.", show_default=False)]
 User = Annotated[str, typer.Option("--user", help="Whose memories.", show_default=False)]
 
 

@@ -16,6 +16,7 @@ from pronoia.composition.outside import direct_url
 from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.ports.housekeeping import Retention
 from pronoia.services.background import Background
+from pronoia.services.expiry import Expiry
 from pronoia.services.gauges import Gauges
 from pronoia.services.housekeeping import Housekeeping
 from pronoia.services.schedule import Job, Schedule
@@ -41,9 +42,12 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         meter=base.meter,
         executor=base.executor,
     )
+    housekeeping_store = PostgresHousekeeping(base.database, direct_url=direct_url(base.settings))
     housekeeping = Housekeeping(
-        store=PostgresHousekeeping(base.database, direct_url=direct_url(base.settings)),
+        store=housekeeping_store,
         retention=_retention(base.settings),
+        expiry=Expiry(store=housekeeping_store, memories=services.memories, clock=base.clock, meter=base.meter),
+        erasures=parts.erasures,
         clock=base.clock,
         dimensions=base.embedder.dimensions,
     )

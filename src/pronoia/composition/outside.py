@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.alerting.alertmanager import Alertmanager
@@ -16,6 +17,7 @@ from pronoia.adapters.embedding.openai_compatible import (
     OpenAICompatibleEmbedder,
 )
 from pronoia.adapters.embedding.static import StaticEmbedder
+from pronoia.adapters.ledger_file import LedgerFile
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.change_feed import PostgresChangeFeed
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
@@ -81,6 +83,11 @@ async def open_limit_store(
     return PostgresLimitStore(
         await open_database(settings, telemetry, resilience, connections=LIMIT_CONNECTIONS, name="limits")
     )
+
+
+def make_ledger(settings: Settings) -> LedgerFile | None:
+    """Make the ledger of erasures, if there is a place for it."""
+    return LedgerFile(Path(settings.erasure_ledger)) if settings.erasure_ledger else None
 
 
 def direct_url(settings: Settings) -> str:

@@ -19,7 +19,14 @@ from pronoia.adapters.postgres.insight_store import PostgresInsightStore
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
-from pronoia.composition.outside import make_change_feed, make_farther_tiers, make_receivers
+from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
+from pronoia.composition.outside import (
+    direct_url,
+    make_change_feed,
+    make_farther_tiers,
+    make_ledger,
+    make_receivers,
+)
 from pronoia.config import zone_of
 from pronoia.faces.http.routes.health import VERSION
 from pronoia.memory.excerpts import Excerpts
@@ -28,6 +35,7 @@ from pronoia.services.audit.audit import Audit
 from pronoia.services.audit.chainer import Chainer
 from pronoia.services.caches import Caches
 from pronoia.services.changes import Changes
+from pronoia.services.erasures import Erasures
 from pronoia.services.key_uses import KeyUses
 from pronoia.services.monitoring.loops import Loops
 from pronoia.services.monitoring.monitoring import Monitoring
@@ -61,6 +69,8 @@ class Parts:
     answers: Answers
     loops: Loops
     monitoring: Monitoring
+    subject_store: PostgresSubjectStore
+    erasures: Erasures
     audit: Audit
     chainer: Chainer
 
@@ -75,9 +85,15 @@ def make_parts(base: Foundation) -> Parts:
         clock=base.clock,
     )
     caches = _caches(base, local)
-    changes = Changes(feed=make_change_feed(base.settings, base.database), residents=base.residents, others=[local])
     insight_store = PostgresInsightStore(base.database)
     outcomes = Outcomes(store=insight_store, clock=base.clock, meter=base.meter)
+    ranking_weights = _ranking_weights(base)
+    changes = Changes(
+        feed=make_change_feed(base.settings, base.database),
+        residents=base.residents,
+        others=[local],
+        holders=[outcomes, ranking_weights],
+    )
     learning = PredictionLearning(
         store=PostgresContributionStore(base.database),
         residents=base.residents,
@@ -91,9 +107,9 @@ def make_parts(base: Foundation) -> Parts:
         clock=base.clock,
         listeners=(outcomes, learning),
     )
-    ranking_weights = _ranking_weights(base)
     key_store = PostgresKeyStore(base.database)
     loops = Loops(clock=base.clock, meter=base.meter)
+    subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings))
     return Parts(
         caches=caches,
         changes=changes,
@@ -109,6 +125,8 @@ def make_parts(base: Foundation) -> Parts:
         answers=_answers(base, caches, uses, learning, ranking_weights),
         loops=loops,
         monitoring=_monitoring(base, caches, loops),
+        subject_store=subject_store,
+        erasures=Erasures(store=subject_store, ledger=make_ledger(base.settings), clock=base.clock, meter=base.meter),
         audit=Audit(store=PostgresAuditStore(base.database), clock=base.clock),
         chainer=_chainer(base),
     )

@@ -29,6 +29,7 @@ from pronoia.services.rate_limiter import RateLimiter
 from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.relationships import Relationships
 from pronoia.services.services import Services
+from pronoia.services.subjects import Subjects
 from pronoia.services.suggest import Suggest
 from pronoia.services.users import Users
 
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from pronoia.composition.foundation import Foundation
     from pronoia.composition.parts import Parts
     from pronoia.services.resilience import Resilience
+
+
+EXPORTS = 2
+"""Of all that is held about somebody, side by side in a process: each keeps a connection until it is read."""
+EXPORTS_WAITING = 8
+EXPORT_WAIT_SECONDS = 5.0
 
 
 def make_services(base: Foundation, parts: Parts) -> Services:
@@ -51,10 +58,11 @@ def make_services(base: Foundation, parts: Parts) -> Services:
     relationships = Relationships(
         store=base.store, residents=base.residents, excerpts=parts.excerpts, changes=parts.changes, clock=base.clock
     )
+    memories = _memories(base, parts)
     keys = Keys(store=parts.key_store, clock=base.clock, used=parts.key_uses.record)
     users = Users(store=PostgresUserStore(base.database), clock=base.clock)
     return Services(
-        memories=_memories(base, parts),
+        memories=memories,
         recall=parts.recall,
         predictions=_predictions(base, parts),
         context=Context(recall=parts.recall),
@@ -71,6 +79,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         ),
         maintenance=_maintenance(base, parts),
         keys=keys,
+        subjects=_subjects(base, parts, memories, keys),
         authentication=Authentication(keys=keys, tokens=base.tokens, users=users),
         delegated_keys=DelegatedKeys(keys=keys),
         organisations=Organisations(store=PostgresOrganisationStore(base.database), clock=base.clock),
@@ -97,9 +106,25 @@ def _memories(base: Foundation, parts: Parts) -> Memories:
         learning=parts.learning,
         ranking_weights=parts.ranking_weights,
         answers=parts.answers,
+        erasures=parts.erasures,
         clock=base.clock,
         meter=base.meter,
         maximum_text_length=base.settings.maximum_text_length,
+    )
+
+
+def _subjects(base: Foundation, parts: Parts, memories: Memories, keys: Keys) -> Subjects:
+    return Subjects(
+        store=parts.subject_store,
+        memories=memories,
+        keys=keys,
+        audit=parts.audit,
+        bulkhead=base.resilience.bulkhead(
+            "export", concurrent=EXPORTS, queue=EXPORTS_WAITING, longest_wait_seconds=EXPORT_WAIT_SECONDS
+        ),
+        flushes=(parts.uses.flush, parts.learning.save, parts.outcomes.flush),
+        clock=base.clock,
+        meter=base.meter,
     )
 
 

@@ -38,6 +38,8 @@ class AuditAction(StrEnum):
     RELATIONSHIP_DELETED = "relationship_deleted"
     MAINTENANCE_APPLIED = "maintenance_applied"
     USER_FORGOTTEN = "user_forgotten"
+    PERSON_ERASED = "person_erased"
+    PERSON_EXPORTED = "person_exported"
     KEY_CREATED = "key_created"
     KEY_ROTATED = "key_rotated"
     KEY_REVOKED = "key_revoked"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
 DEFAULT_ORGANISATION = UUID("00000000-0000-7000-8000-000000000001")
@@ -25,6 +26,11 @@ class Scope:
     def digest(self) -> bytes:
         """Name the user in 16 bytes that tell nobody who it is."""
         return hashlib.blake2b(self.organisation_id.bytes + self.user_id.encode(), digest_size=16).digest()
+
+
+def with_digest(scopes: Iterable[Scope], digest: bytes) -> list[Scope]:
+    """Find the user of a digest among some."""
+    return [scope for scope in scopes if scope.digest == digest]
 
 
 def new_id(at: datetime) -> UUID:

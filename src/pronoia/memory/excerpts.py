@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pronoia.ports.snapshots import Snapshot
 
 MOST_USED_LAST = 1_000
+MOST_OF_A_KIND = 1_000
+"""Memories used last, never used, and judged unhelpful, that maintenance looks at."""
 
 
 class Excerpts:
@@ -27,6 +29,12 @@ class Excerpts:
     async def last_used(self, scope: Scope) -> WorkingSet:
         """Give the MOST_USED_LAST memories that were used last, with the history of uses."""
         return self._of(scope, await self._store.last_used(scope, self._space, MOST_USED_LAST))
+
+    async def mendable(self, scope: Scope, *, unhelpful: float) -> WorkingSet:
+        """Give what could need mending, at most MOST_OF_A_KIND of each kind; see MemoryStore."""
+        return self._of(
+            scope, await self._store.mendable(scope, self._space, unhelpful=unhelpful, limit=MOST_OF_A_KIND)
+        )
 
     async def memory_count(self, scope: Scope) -> int:
         """Count all that the user has."""

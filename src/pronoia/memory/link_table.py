@@ -87,11 +87,19 @@ class LinkTable:
         if not (self._alive & (self._explained_by == explanation)).any():
             self._explanations[explanation] = ""
 
-    def outgoing(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._from.rows(memory_id) if self._alive[row]]
+    def outgoing(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
+        """Render those from a memory that are at least so strong."""
+        return self._rendered(self._from.rows(memory_id), least)
 
-    def incoming(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._to.rows(memory_id) if self._alive[row]]
+    def incoming(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
+        """Render those to a memory that are at least so strong."""
+        return self._rendered(self._to.rows(memory_id), least)
+
+    def others(self, memory_id: UUID) -> tuple[list[bytes], list[float]]:
+        """Give the keys of the memories that one is related to, and how strongly."""
+        outgoing, incoming = self._living(self._from.rows(memory_id)), self._living(self._to.rows(memory_id))
+        keys = self._to.keys(outgoing) + self._from.keys(incoming)
+        return keys, self._strengths[np.concatenate((outgoing, incoming))].tolist()
 
     def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
         """Give the type and strength of each."""
@@ -99,6 +107,14 @@ class LinkTable:
         codes: list[int] = self._types[rows].tolist()
         strengths: list[float] = self._strengths[rows].tolist()
         return ((_TYPES[code], strength) for code, strength in zip(codes, strengths, strict=True))
+
+    def _living(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        return rows[self._alive[rows]]
+
+    def _rendered(self, rows: NDArray[np.intp], least: float) -> list[Relationship]:
+        if not len(rows):
+            return []
+        return [self.relationship(row) for row in rows[self._alive[rows] & (self._strengths[rows] >= least)].tolist()]
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -126,11 +142,14 @@ class _Ends:
         order = np.argsort(halves)
         return halves[order], order
 
-    def rows(self, memory_id: UUID) -> list[int]:
+    def rows(self, memory_id: UUID) -> NDArray[np.intp]:
         halves, order = self._sorted
         half = np.uint64(memory_id.int & (1 << 64) - 1)
-        first, last = np.searchsorted(halves, half, "left"), np.searchsorted(halves, half, "right")
-        return [row for row in order[first:last].tolist() if self.memory_id(row) == memory_id]
+        first = int(halves.searchsorted(half, "left"))
+        rows = order[first : first + int(halves[first:].searchsorted(half, "right"))]
+        if not len(rows):
+            return rows
+        return rows[np.frombuffer(self._memory_ids, dtype=">u8")[::2][rows] == np.uint64(memory_id.int >> 64)]
 
     def keys(self, rows: NDArray[np.intp]) -> list[bytes]:
         return split(np.frombuffer(self._memory_ids, dtype=f"V{ID_BYTES}")[rows].tobytes())

@@ -8,7 +8,7 @@ import numpy as np
 from pronoia.memory.link_table import LinkColumns, LinkTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from uuid import UUID
 
     from pronoia.domain.records import Relationship, RelationshipType
@@ -21,8 +21,8 @@ class Links:
     def __init__(self, loaded: RelationshipColumns) -> None:
         self._loaded = LinkTable(loaded)
         self._all: dict[UUID, Relationship] = {}
-        self._outgoing: dict[UUID, set[UUID]] = {}
-        self._incoming: dict[UUID, set[UUID]] = {}
+        self._outgoing: dict[UUID, dict[UUID, Relationship]] = {}
+        self._incoming: dict[UUID, dict[UUID, Relationship]] = {}
 
     def __len__(self) -> int:
         return len(self._loaded) + len(self._all)
@@ -39,8 +39,8 @@ class Links:
         """Add a relationship, or replace the one with its id."""
         self.remove(relationship.id)
         self._all[relationship.id] = relationship
-        self._outgoing.setdefault(relationship.memory_id, set()).add(relationship.id)
-        self._incoming.setdefault(relationship.related_memory_id, set()).add(relationship.id)
+        self._outgoing.setdefault(relationship.memory_id, {})[relationship.id] = relationship
+        self._incoming.setdefault(relationship.related_memory_id, {})[relationship.id] = relationship
 
     def remove(self, relationship_id: UUID) -> None:
         """Remove a relationship if it is there."""
@@ -49,8 +49,8 @@ class Links:
             self._loaded.remove(loaded)
         relationship = self._all.pop(relationship_id, None)
         if relationship is not None:
-            self._outgoing[relationship.memory_id].discard(relationship_id)
-            self._incoming[relationship.related_memory_id].discard(relationship_id)
+            self._outgoing[relationship.memory_id].pop(relationship_id, None)
+            self._incoming[relationship.related_memory_id].pop(relationship_id, None)
 
     def remove_memory(self, memory_id: UUID) -> None:
         """Remove all relationships from and to a memory."""
@@ -61,11 +61,27 @@ class Links:
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
         """List relationships from a memory, strongest first."""
-        return self._strongest(self._loaded.outgoing(memory_id), self._outgoing.get(memory_id, ()))
+        return _strongest([*self._loaded.outgoing(memory_id), *self._outgoing.get(memory_id, {}).values()])
 
     def incoming(self, memory_id: UUID) -> list[Relationship]:
         """List relationships to a memory, strongest first."""
-        return self._strongest(self._loaded.incoming(memory_id), self._incoming.get(memory_id, ()))
+        return _strongest([*self._loaded.incoming(memory_id), *self._incoming.get(memory_id, {}).values()])
+
+    def of_strength(self, memory_id: UUID, least: float) -> list[Relationship]:
+        """List relationships from and to a memory that are at least so strong, strongest first."""
+        added = [*self._outgoing.get(memory_id, {}).values(), *self._incoming.get(memory_id, {}).values()]
+        loaded = chain(self._loaded.outgoing(memory_id, least), self._loaded.incoming(memory_id, least))
+        return _strongest([*loaded, *(link for link in added if link.strength >= least)])
+
+    def others(self, memory_id: UUID) -> tuple[list[bytes], list[float]]:
+        """Give the memories at the other ends, by the 16 bytes of their ids, and how strong each relationship is."""
+        keys, strengths = self._loaded.others(memory_id)
+        # Another thread may ask while the set changes.
+        outgoing = list(self._outgoing.get(memory_id, {}).values())
+        incoming = list(self._incoming.get(memory_id, {}).values())
+        keys += [link.related_memory_id.bytes for link in outgoing] + [link.memory_id.bytes for link in incoming]
+        strengths += [link.strength for link in chain(outgoing, incoming)]
+        return keys, strengths
 
     def find(self, relationship_id: UUID) -> Relationship | None:
         loaded = self._loaded.find(relationship_id)
@@ -87,6 +103,6 @@ class Links:
         """Give the type and strength of each."""
         return chain(self._loaded.strengths(), ((link.type, link.strength) for link in list(self._all.values())))
 
-    def _strongest(self, loaded: list[Relationship], added: Iterable[UUID]) -> list[Relationship]:
-        every = chain(loaded, (self._all[one] for one in added))
-        return sorted(every, key=lambda link: (-link.strength, link.id))
+
+def _strongest(links: list[Relationship]) -> list[Relationship]:
+    return sorted(links, key=lambda link: (-link.strength, link.id))

@@ -148,6 +148,10 @@ class Residents:
         """Drop one user."""
         self._residents.pop(scope.digest, None)
 
+    def forgotten(self, digest: bytes) -> None:
+        """Drop a user whom another process forgot."""
+        self._residents.pop(digest, None)
+
     async def _load(self, scope: Scope, digest: bytes) -> WorkingSet | None:
         resident = self._residents.get(digest)
         since = None

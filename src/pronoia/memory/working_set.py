@@ -78,6 +78,7 @@ class WorkingSet:
         self.links = Links(RelationshipColumns())
         self.history = History()
         self._text_bytes = 0
+        self._history_rows: NDArray[np.intp] | None = None
         self._session_order = SessionOrder()
 
     def frozen(self) -> WorkingSet:
@@ -179,6 +180,7 @@ class WorkingSet:
 
     def apply(self, snapshot: Snapshot) -> None:
         """Take over a snapshot: a complete one replaces all, any other what changed. Older ones do nothing."""
+        self._history_rows = None
         if snapshot.complete:
             self._clear()
             self.links = Links(snapshot.links)
@@ -212,8 +214,14 @@ class WorkingSet:
         return rows
 
     def rows_of_history(self) -> NDArray[np.intp]:
-        """Find the living row of each memory of the history, by its number; -1 for one that is gone."""
-        return self.rows_of(self.history.keys)
+        """Find the living row of each memory of the history, by its number; -1 for one that is gone.
+
+        It is kept until the set changes: not to be written to.
+        """
+        known = self._history_rows
+        if known is None or len(known) != len(self.history.keys):
+            known = self._history_rows = self.rows_of(self.history.keys)
+        return known
 
     def ids(self, rows: Iterable[int]) -> list[UUID]:
         return [UUID(bytes=self._keys[row]) for row in rows]

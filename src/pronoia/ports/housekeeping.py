@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
+    from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
 
@@ -47,6 +48,10 @@ class HousekeepingStore(Protocol):
 
     async def purge_metrics(self, before: date) -> int:
         """Forget some daily sums and metrics of earlier days, and say how many; 0 if there are none."""
+        ...
+
+    async def expired_memories(self, now: datetime, limit: int) -> list[tuple[Scope, UUID]]:
+        """Give some memories that are older than their project keeps them."""
         ...
 
     async def refresh_reports(self) -> None:

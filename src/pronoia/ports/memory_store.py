@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID  # noqa: TC003 - outcomes of writes are decoded by their annotations
 
+from pronoia.domain.erasures import Receipt  # noqa: TC001 - outcomes of writes are decoded by them
 from pronoia.domain.records import Memory, Relationship  # noqa: TC001 - outcomes of writes are decoded by them
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
+    from pronoia.domain.erasures import Erasure
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import (
         Access,
@@ -61,8 +63,14 @@ class Forgotten:
     """The outcome of forgetting a user."""
 
     version: int
-    memories: int
+    receipt: Receipt
+    keys: tuple[str, ...] = ()
+    """Ids of keys that named the user, and were revoked."""
     replayed: bool = False
+
+    @property
+    def memories(self) -> int:
+        return self.receipt.counts["memories"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +102,8 @@ class MemoryStore(Protocol):
         """Delete a memory and all that was derived from it. The outcome carries no memories."""
         ...
 
-    async def forget(self, scope: Scope, idempotency: Idempotency | None) -> Forgotten:
-        """Delete everything that is held about a user."""
+    async def forget(self, scope: Scope, idempotency: Idempotency | None, erasure: Erasure) -> Forgotten:
+        """Delete everything that is held about a user, and keep a receipt."""
         ...
 
     async def judge(
@@ -124,6 +132,14 @@ class MemoryStore(Protocol):
 
     async def last_used(self, scope: Scope, space: str, limit: int) -> Snapshot:
         """Read the `limit` memories used last, their uses, and the relationships among them: for the largest users."""
+        ...
+
+    async def mendable(self, scope: Scope, space: str, *, unhelpful: float, limit: int) -> Snapshot:
+        """Read what could need mending, and the relationships among it: for the largest users.
+
+        These are up to `limit` memories each of those used last, of those that were never used (the oldest), and of
+        those judged at most so helpful (the longest unused).
+        """
         ...
 
     async def neighbourhood(
@@ -173,11 +189,21 @@ class AccessLog(Protocol):
 class ChangeFeed(Protocol):
     """Tells other processes that a user's memory changed, and hears it from them."""
 
-    async def announce(self, changes: Sequence[tuple[Scope, UserState]]) -> None: ...
+    async def announce(
+        self, changes: Sequence[tuple[Scope, UserState]], forgotten: Collection[Scope] = frozenset()
+    ) -> None:
+        """Tell of changes; those of users in `forgotten` are that nothing is held of them any more."""
+        ...
 
-    async def run(self, heard: Callable[[bytes, int, int], None], lost: Callable[[], None]) -> None:
+    async def run(
+        self,
+        heard: Callable[[bytes, int, int], None],
+        forgotten: Callable[[bytes], None],
+        lost: Callable[[], None],
+    ) -> None:
         """Listen until cancelled, reconnecting with a growing wait.
 
-        Calls `heard(scope.digest, version, activity)` for each change, and `lost()` whenever one may have been missed.
+        Calls `heard(scope.digest, version, activity)` for each change, then `forgotten(scope.digest)` if that is what
+        it was, and `lost()` whenever one may have been missed.
         """
         ...

@@ -10,6 +10,7 @@ import numpy as np
 
 from pronoia.prediction.calibration import AHEAD, describe
 from pronoia.prediction.experts import measure
+from pronoia.prediction.signals import SIGNALS
 from pronoia.prediction.statistics import UseStatistics
 
 if TYPE_CHECKING:
@@ -34,8 +35,26 @@ class Prediction:
     """Of being used next; their sum is 1."""
     confidences: NDArray[np.float32]
     """Of being used within the next ten uses, as it held for such predictions before."""
-    contributions: NDArray[np.float32]
-    """What each signal added to a memory's log-odds, centred over the memories; (len(SIGNALS), n)."""
+    order: NDArray[np.intp]
+    """The memories' numbers, the likeliest first; of equals, the lower number."""
+    measured: NDArray[np.float32]
+    """The signals; (len(SIGNALS), n)."""
+    weights: NDArray[np.float32]
+    """Of the signals; (len(SIGNALS),)."""
+
+    def contributions(self, numbers: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Give what each signal added to some memories' log-odds, centred over all; (len(SIGNALS), len(numbers))."""
+        if not len(numbers):
+            return self.measured[:, :0]
+        centres = self.measured.mean(axis=1, keepdims=True)
+        return self.weights[:, None] * (self.measured[:, numbers] - centres)
+
+
+_NO_NUMBERS = np.zeros(0, dtype=np.float32)
+NOTHING = Prediction(
+    _NO_NUMBERS, _NO_NUMBERS, np.zeros(0, dtype=np.intp), np.zeros((len(SIGNALS), 0), dtype=np.float32),
+    np.zeros(len(SIGNALS), dtype=np.float32),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +102,7 @@ class Model:
         """
         rows = np.arange(self._statistics.memories)
         if not len(rows):
-            nothing = np.zeros(0, dtype=np.float32)
-            return Prediction(nothing, nothing, np.zeros((0, 0), dtype=np.float32))
+            return NOTHING
         blend = blend or self._shared.current
         measured, weights = self._measure(rows, at, blend)
         if evidence is not None:
@@ -92,15 +110,10 @@ class Model:
             weights = weights * np.float32(used_again / (used_again + USES_OF_EVIDENCE))
         scores = weights @ measured
         probabilities = _softmax(scores if evidence is None else scores + evidence)
-        centred = measured - measured.mean(axis=1, keepdims=True)
         order = np.argsort(-probabilities, kind="stable")
         confidences = np.empty(len(rows), dtype=np.float32)
         confidences[order] = blend.confidences(describe(probabilities, order, self.uses))
-        return Prediction(
-            probabilities,
-            confidences,
-            weights[:, None] * centred,
-        )
+        return Prediction(probabilities, confidences, order, measured, weights)
 
     def _learn(self, item: int, at: float) -> None:
         rows = self._worth_learning_from(item)

@@ -59,14 +59,17 @@ def measure_use(
 
 
 def _relationship(working_set: WorkingSet, rows: NDArray[np.intp], best: NDArray[np.intp]) -> NDArray[np.float32]:
-    strengths = np.zeros(len(rows), dtype=np.float32)
-    if not len(working_set.links):
-        return strengths
+    if not len(rows) or not len(working_set.links):
+        return np.zeros(len(rows), dtype=np.float32)
+    keys: list[bytes] = []
+    found: list[float] = []
     for memory_id in working_set.ids(best.tolist()):
-        for link in (*working_set.links.outgoing(memory_id), *working_set.links.incoming(memory_id)):
-            other = link.related_memory_id if link.memory_id == memory_id else link.memory_id
-            row = working_set.row_of(other)
-            place = int(np.searchsorted(rows, row)) if row is not None else len(rows)
-            if place < len(rows) and rows[place] == row:
-                strengths[place] = max(strengths[place], link.strength)
-    return strengths
+        others, strengths = working_set.links.others(memory_id)
+        keys += others
+        found += strengths
+    by_row = np.zeros(int(rows[-1]) + 1, dtype=np.float32)
+    related = working_set.rows_of(keys)
+    # One that is -1 was deleted, one beyond the last candidate came meanwhile.
+    known = (related >= 0) & (related < len(by_row))
+    np.maximum.at(by_row, related[known], np.array(found, dtype=np.float32)[known])
+    return by_row[rows]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from pronoia.ports.clock import Clock
     from pronoia.ports.housekeeping import HousekeepingStore, Retention
+    from pronoia.services.erasures import Erasures
+    from pronoia.services.expiry import Expiry
 
 PAUSE_SECONDS = 60.0
 UPKEEP_SECONDS = 3_600.0
@@ -27,13 +29,24 @@ log = structlog.get_logger(__name__)
 class Housekeeping:
     """Forgets what is older than it may be, and brings users who outgrew the working sets into the shared indexes.
 
-    Many processes may run it: each piece locks what it works on.
+    It also notes receipts of erasures in their ledger. Many processes may run it: each piece locks what it works on.
     """
 
-    def __init__(self, *, store: HousekeepingStore, retention: Retention, clock: Clock, dimensions: int) -> None:
+    def __init__(
+        self,
+        *,
+        store: HousekeepingStore,
+        retention: Retention,
+        expiry: Expiry,
+        erasures: Erasures,
+        clock: Clock,
+        dimensions: int,
+    ) -> None:
         """`dimensions` are those of the embedder's vectors."""
         self._store = store
         self._retention = retention
+        self._expiry = expiry
+        self._erasures = erasures
         self._clock = clock
         self._dimensions = dimensions
 
@@ -51,7 +64,9 @@ class Housekeeping:
         while await self._store.purge_idempotency_keys(self._retention.outcomes):
             pass
         await self._index()
+        await self._erasures.note()
         if await self._store.claim("retention", UPKEEP_SECONDS):
+            await self._expiry.apply()
             await self._forget_old()
         if await self._store.claim("reports", UPKEEP_SECONDS):
             await self._store.refresh_reports()

@@ -16,7 +16,7 @@ from pronoia.services.drafts import check_name
 from pronoia.services.key_format import hash_secret, key_text, new_key_id, new_secret, read_claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -162,8 +162,13 @@ class Keys:
         key = await self._store.change(
             organisation_id, key_id, lambda one: replace(one, revoked_at=one.revoked_at or now)
         )
-        self._found.drop_group(key_id)
+        self.forget([key_id])
         return key
+
+    def forget(self, key_ids: Iterable[str]) -> None:
+        """Look up again what became of keys."""
+        for key_id in key_ids:
+            self._found.drop_group(key_id)
 
     def _prove(self, secret_hash: bytes, key: ApiKey) -> None:
         until = self._clock.monotonic() + PROVED_SECONDS

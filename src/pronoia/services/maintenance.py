@@ -12,7 +12,7 @@ import structlog
 from pronoia.domain.errors import InvalidInputError, UnavailableError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.maintenance import REVERSIBLE_FOR, MaintenanceAction, MaintenanceKind, Restoration
-from pronoia.learning.maintenance import SuggestionType, find_maintenance
+from pronoia.learning.maintenance import UNHELPFUL, SuggestionType, find_maintenance
 from pronoia.ports.snapshots import UserState
 from pronoia.services.timing import timed
 
@@ -71,11 +71,12 @@ class Maintenance:
     ) -> tuple[Findings, int]:
         """Look, as of a time or now, for what could be mended; and give the version that was looked at.
 
-        It is done beside the event loop. Above the resident limit the memories used last are looked at.
+        It is done beside the event loop. Above the resident limit the memories used last are looked at, the oldest of
+        those never used, and those judged unhelpful that were unused longest.
         """
         held = await self._residents.get(scope, minimum_version)
         if held is None:
-            held = await self._excerpts.last_used(scope)
+            held = await self._excerpts.mendable(scope, unhelpful=UNHELPFUL)
         version = held.version
         now = (at or self._clock.now()).timestamp()
         work = partial(find_maintenance, held.frozen(), now)

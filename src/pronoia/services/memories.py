@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pronoia.domain.erasures import Erasure
 from pronoia.domain.errors import EmbeddingUnavailableError, InvalidInputError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import AccessKind, Feedback, MemoryChanges, NewMemory
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pronoia.services.answers import Answers
     from pronoia.services.changes import Changes
     from pronoia.services.drafts import Draft
+    from pronoia.services.erasures import Erasures
     from pronoia.services.outcomes import Outcomes
     from pronoia.services.prediction_learning import PredictionLearning
     from pronoia.services.ranking_weights import RankingWeights
@@ -76,6 +78,7 @@ class Memories:
         learning: PredictionLearning,
         ranking_weights: RankingWeights,
         answers: Answers,
+        erasures: Erasures,
         clock: Clock,
         meter: Meter,
         maximum_text_length: int,
@@ -89,6 +92,7 @@ class Memories:
         self._learning = learning
         self._ranking_weights = ranking_weights
         self._answers = answers
+        self._erasures = erasures
         self._clock = clock
         self._meter = meter
         self._maximum_text_length = maximum_text_length
@@ -134,15 +138,20 @@ class Memories:
         self._count("delete")
         return written
 
-    async def forget(self, scope: Scope, idempotency: Idempotency | None = None) -> Forgotten:
-        """Delete everything that is held about a user."""
-        forgotten = await self._store.forget(scope, idempotency)
+    async def forget(
+        self, scope: Scope, idempotency: Idempotency | None = None, erasure: Erasure | None = None
+    ) -> Forgotten:
+        """Delete everything that is held about a user, or what `erasure` orders; their keys stay unless it says so."""
+        now = self._clock.now()
+        forgotten = await self._store.forget(scope, idempotency, erasure or Erasure(new_id(now), now))
         self._residents.forget(scope)
         self._outcomes.forget(scope)
         await self._learning.forget(scope)
         self._ranking_weights.forgot(scope)
-        self._changed(scope, forgotten.version)
+        self._residents.heard(scope.digest, forgotten.version, 0)
+        self._changes.forgot(scope, UserState(forgotten.version, 0, 0))
         await self._answers.forget(scope, shared=True)
+        await self._erasures.note()
         self._count("forget")
         return forgotten
 

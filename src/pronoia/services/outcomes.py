@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pronoia.domain.errors import StoreUnavailableError
+from pronoia.domain.identifiers import with_digest
 from pronoia.ports.insight_store import DailyOutcome, OutcomeKind
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class Outcomes:
             answer.confidences.pop(memory_id, None)
             answer.used.discard(memory_id)
         self._open[scope] = deque(answer for answer in waiting if answer.confidences)
+
+    def forgotten(self, digest: bytes) -> None:
+        """Drop all of a user whom another process forgot."""
+        for scope in with_digest({*self._open, *(key[0] for key in self._sums)}, digest):
+            self.forget(scope)
 
     async def run(self) -> None:
         """Flush until cancelled."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -34,7 +35,9 @@ REFRESH_SECONDS = 600.0
 BLEND_SECONDS = 60.0
 """How late a user's predictions take over what others taught; what they did themselves counts at once."""
 LEARNED_AT_ONCE = 20
-"""Uses between which others get the event loop."""
+"""Uses of one user between which others get the event loop."""
+MOST_WAITING = 100_000
+"""Uses that wait to be learned from; of more, a user's are learned from at their next use or prediction."""
 LONGEST_LAG = 500
 """Uses that are learned from late; of more, the oldest are only remembered."""
 
@@ -94,12 +97,18 @@ class PredictionLearning:
         self._models: WeakKeyDictionary[WorkingSet, _Known] = WeakKeyDictionary()
         self._blends: WeakValueDictionary[UUID, SharedBlend] = WeakValueDictionary()
         self._unsaved: dict[UUID, SharedBlend] = {}
-        self._used: set[Scope] = set()
+        self._waiting: deque[Scope] = deque()
+        """Whose uses are to be learned from, in the order in which they came."""
+        self._later: Counter[Scope] = Counter()
+        """How often each user is in `_waiting`."""
         self._arrived = asyncio.Event()
+        self._learning = asyncio.Lock()
 
     def record_use(self, scope: Scope, memory_id: UUID, at: datetime) -> None:  # noqa: ARG002 - who listens to uses
-        """Remember to learn from a user's newest uses, soon and off the request's way."""
-        self._used.add(scope)
+        """Remember to learn from a use, soon and off the request's way."""
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(scope)
+            self._later[scope] += 1
         self._arrived.set()
 
     async def serving(self, held: WorkingSet) -> Serving:
@@ -109,6 +118,17 @@ class PredictionLearning:
         self._catch_up(known, held, shared, len(held.history))
         return known.serve(shared, self._clock.monotonic())
 
+    async def learn(self) -> None:
+        """Learn from all uses until now, of all users in the order in which they came."""
+        # Two at once would take each other's uses, and the order would be lost.
+        async with self._learning:
+            for _ in range(len(self._waiting)):
+                scope = self._waiting.popleft()
+                self._later[scope] -= 1
+                await self._learn_from(scope)
+                if not self._later[scope]:
+                    del self._later[scope]
+
     async def run(self) -> None:
         """Learn and save until cancelled."""
         saved = refreshed = self._clock.monotonic()
@@ -117,7 +137,7 @@ class PredictionLearning:
             await asyncio.sleep(LEARN_SECONDS)
             self._arrived.clear()
             try:
-                await self._learn()
+                await self.learn()
                 now = self._clock.monotonic()
                 if now - saved >= SAVE_SECONDS:
                     await self.save()
@@ -142,23 +162,24 @@ class PredictionLearning:
 
     async def forget(self, scope: Scope) -> None:
         """Unlearn what a user taught the organisation. Call it when the store has forgotten the user."""
-        self._used.discard(scope)
         shared = self._blends.get(scope.organisation_id)
         if shared is not None:
             shared.forget(scope)
             shared.refresh(np.array(await self._store.total(scope.organisation_id, LAYOUT)))
 
-    async def _learn(self) -> None:
-        used, self._used = self._used, set()
-        for scope in used:
-            held = self._residents.peek(scope)
-            if held is None:
-                continue
-            shared = await self._blend(scope.organisation_id)
-            known = self._known(held) or self._begin(held, shared, _first_own(held.history))
-            while known.model.uses < len(known.history) and known.generation == known.history.generation:
-                self._catch_up(known, held, shared, known.model.uses + LEARNED_AT_ONCE)
-                await asyncio.sleep(0)
+    async def _learn_from(self, scope: Scope) -> None:
+        """Learn from a user's oldest use that waits, and from what came before it and does not wait, as recalls."""
+        held = self._residents.peek(scope)
+        if held is None:
+            return
+        shared = await self._blend(scope.organisation_id)
+        known = self._known(held) or self._begin(held, shared, _first_own(held.history))
+        while known.generation == known.history.generation:
+            until = len(known.history) - self._later[scope]
+            if known.model.uses >= until:
+                return
+            self._catch_up(known, held, shared, min(until, known.model.uses + LEARNED_AT_ONCE))
+            await asyncio.sleep(0)
 
     def _known(self, held: WorkingSet) -> _Known | None:
         known = self._models.get(held)

@@ -11,7 +11,7 @@ import numpy as np
 import structlog
 
 from pronoia.domain.errors import PronoiaError, StoreUnavailableError
-from pronoia.domain.identifiers import new_id
+from pronoia.domain.identifiers import new_id, with_digest
 from pronoia.learning.ranking_learner import RankingLearner
 from pronoia.ports.learning_stores import RankingExample, RankingState
 from pronoia.recall.signals import SIGNALS
@@ -187,6 +187,11 @@ class RankingWeights:
         self._changes += 1
         self._learning.pop(scope, None)
         self._served.pop(scope, None)
+
+    def forgotten(self, digest: bytes) -> None:
+        """Drop all of a user whom another process forgot."""
+        for scope in with_digest({*self._served, *self._learning, *self._searches.users()}, digest):
+            self.forgot(scope)
 
     async def parameters(self, scope: Scope) -> LearningParameters:
         """Give what there is to report about a user's weights."""

@@ -59,6 +59,10 @@ class RecentSearches:
         if memory_id is not None and searches is not None:
             self._searches[scope] = deque((_without(one, memory_id) for one in searches), maxlen=SEARCHES_OF_A_USER)
 
+    def users(self) -> list[Scope]:
+        """Name everybody who was shown something."""
+        return list(self._searches)
+
     def _recent(self, scope: Scope) -> list[RecentSearch]:
         """Give the newest first."""
         since = self._clock.monotonic() - RECENT_SECONDS

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pronoia.services.recall import Recall
     from pronoia.services.relationships import Relationships
     from pronoia.services.resilience import Resilience
+    from pronoia.services.subjects import Subjects
     from pronoia.services.suggest import Suggest
     from pronoia.services.users import Users
 
@@ -44,6 +45,7 @@ class Services:
     analysis: Analysis
     maintenance: Maintenance
     keys: Keys
+    subjects: Subjects
     delegated_keys: DelegatedKeys
     organisations: Organisations
     projects: Projects

@@ -183,7 +183,5 @@ def _common_words(context: str, text: str) -> list[str]:
 
 
 def _related(held: WorkingSet, memory_id: UUID) -> list[tuple[UUID, Relationship]]:
-    outgoing = [(link.related_memory_id, link) for link in held.links.outgoing(memory_id)]
-    incoming = [(link.memory_id, link) for link in held.links.incoming(memory_id)]
-    strong = [(other, link) for other, link in outgoing + incoming if link.strength >= STRONG_RELATIONSHIP]
-    return sorted(strong, key=lambda pair: (-pair[1].strength, pair[1].id))[:MAXIMUM_RELATED]
+    strong = held.links.of_strength(memory_id, STRONG_RELATIONSHIP)[:MAXIMUM_RELATED]
+    return [(link.related_memory_id if link.memory_id == memory_id else link.memory_id, link) for link in strong]

@@ -15,7 +15,7 @@ from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.errors import PronoiaError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
     from pronoia.adapters.postgres.driver import Connection
     from pronoia.adapters.postgres.transactions import Database
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pronoia.ports.snapshots import UserState
 
 CHANNEL = "pronoia_changes"
+FORGOTTEN = "forgotten"
 MAXIMUM_PAYLOAD_BYTES = 7_500
 """PostgreSQL refuses 8,000 (NOTIFY)."""
 PING_SECONDS = 15.0
@@ -50,18 +51,28 @@ class PostgresChangeFeed:
         self._sleep = sleep
         self._sender = os.urandom(8).hex()
 
-    async def announce(self, changes: Sequence[tuple[Scope, UserState]]) -> None:
+    async def announce(
+        self, changes: Sequence[tuple[Scope, UserState]], forgotten: Collection[Scope] = frozenset()
+    ) -> None:
         """Tell the other processes, never in a transaction that writes: a notice makes commits wait in line."""
-        entries = [f"{scope.digest.hex()}:{state.version}:{state.activity}" for scope, state in changes]
+        entries = [
+            f"{scope.digest.hex()}:{state.version}:{state.activity}" + (f":{FORGOTTEN}" if scope in forgotten else "")
+            for scope, state in changes
+        ]
         async with self._database.writing(None) as connection:
             await connection.execute(QUERIES["announce"], payloads(self._sender, entries))
 
-    async def run(self, heard: Callable[[bytes, int, int], None], lost: Callable[[], None]) -> None:
+    async def run(
+        self,
+        heard: Callable[[bytes, int, int], None],
+        forgotten: Callable[[bytes], None],
+        lost: Callable[[], None],
+    ) -> None:
         """Listen until cancelled. `lost` is called when the connection breaks and when the next one listens."""
         wait = FIRST_WAIT_SECONDS
         while True:
             try:
-                async with self._listening(heard, lost) as (connection, ended):
+                async with self._listening(heard, forgotten, lost) as (connection, ended):
                     lost()
                     wait = FIRST_WAIT_SECONDS
                     await _watch(connection, ended)
@@ -73,7 +84,10 @@ class PostgresChangeFeed:
 
     @asynccontextmanager
     async def _listening(
-        self, heard: Callable[[bytes, int, int], None], lost: Callable[[], None]
+        self,
+        heard: Callable[[bytes, int, int], None],
+        forgotten: Callable[[bytes], None],
+        lost: Callable[[], None],
     ) -> AsyncGenerator[tuple[Connection, asyncio.Event]]:
         ended = asyncio.Event()
 
@@ -87,8 +101,10 @@ class PostgresChangeFeed:
                 log.warning("changes.unreadable", size=len(payload))
                 lost()
                 return
-            for digest, version, activity in changes:
+            for digest, version, activity, is_forgotten in changes:
                 heard(digest, version, activity)
+                if is_forgotten:
+                    forgotten(digest)
 
         with translated_errors():
             connection = await connect(self._direct_url, timeout_seconds=self._timeout_seconds)
@@ -124,7 +140,9 @@ def payloads(sender: str, entries: Sequence[str]) -> list[str]:
     return [*filled, payload] if entries else []
 
 
-def read_entry(entry: str) -> tuple[bytes, int, int]:
-    """Read digest, version and activity. Raises ValueError."""
-    digest, version, activity = entry.split(":")
-    return bytes.fromhex(digest), int(version), int(activity)
+def read_entry(entry: str) -> tuple[bytes, int, int, bool]:
+    """Read digest, version, activity, and whether the user was forgotten. Raises ValueError."""
+    digest, version, activity, *rest = entry.split(":")
+    if rest not in ([], [FORGOTTEN]):
+        raise ValueError(entry)
+    return bytes.fromhex(digest), int(version), int(activity), bool(rest)

@@ -66,6 +66,12 @@ class PostgresHousekeeping:
         async with self._database.writing(None) as connection:
             return await connection.fetchval(QUERIES["purge_metrics"], before, PURGE_BATCH)
 
+    async def expired_memories(self, now: datetime, limit: int) -> list[tuple[Scope, UUID]]:
+        """Give up to `limit` memories of any tenant."""
+        async with self._database.writing(None) as connection:
+            rows = await connection.fetch(QUERIES["expired_memories"], now, limit)
+        return [(Scope(row["organisation_id"], row["user_id"]), row["id"]) for row in rows]
+
     async def refresh_reports(self) -> None:
         """Compute the materialised views anew, beside those who read them."""
         async with self._database.writing(None) as connection:

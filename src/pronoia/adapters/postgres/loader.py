@@ -69,6 +69,14 @@ class SnapshotLoader:
             accesses = await fetch_one(connection, QUERIES["load_accesses"], *user, LONGEST_HISTORY)
             return await _load_some(connection, scope, space, ids, state, _accesses(accesses))
 
+    async def mendable(self, scope: Scope, space: str, *, unhelpful: float, limit: int) -> Snapshot:
+        """Read what maintenance has to see of a user, and the relationships among it."""
+        user = (scope.organisation_id, scope.user_id)
+        async with self._database.reading(scope.organisation_id) as connection:
+            state = await connection.fetchrow(QUERIES["user_state"], *user)
+            ids: list[UUID] = await connection.fetchval(QUERIES["mendable"], *user, LONGEST_HISTORY, limit, unhelpful)
+            return await _load_some(connection, scope, space, ids, state)
+
     async def neighbourhood(
         self, scope: Scope, space: str, memory_id: UUID, *, steps: int, edges: int, limit: int
     ) -> Snapshot:

@@ -13,8 +13,9 @@ from pronoia.adapters.postgres.driver import fetch_one, halfvec
 from pronoia.adapters.postgres.errors import KeyInUseError
 from pronoia.adapters.postgres.outcomes import Outcome, encode, encode_memories, named_memories, replay, replay_added
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.adapters.postgres.rows import memory_of, relationship_of
+from pronoia.adapters.postgres.rows import memory_of, receipt_columns, relationship_of
 from pronoia.domain.audit import AuditAction
+from pronoia.domain.erasures import receipt_of
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import Memory
 from pronoia.ports.memory_store import Forgotten, Judged, Related, Written
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.postgres.driver import Connection, Row
     from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.erasures import Erasure
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Feedback, Idempotency, MemoryChanges, NewMemory, Relationship
 
@@ -94,9 +96,10 @@ class MemoryWriter:
         deed = Deed(AuditAction.MEMORY_DELETED, [memory_id], added=-1)
         return await self._once(scope, idempotency, Written, partial(_delete, memory_id, at), deed)
 
-    async def forget(self, scope: Scope, idempotency: Idempotency | None) -> Forgotten:
-        """Delete all of a user; what stays is the version, without a name, so that others learn of it."""
-        return await self._once(scope, idempotency, Forgotten, _forget, Deed(AuditAction.USER_FORGOTTEN))
+    async def forget(self, scope: Scope, idempotency: Idempotency | None, erasure: Erasure) -> Forgotten:
+        """Delete all of a user; what stays is a receipt, and the version without a name, so that others learn of it."""
+        deed = Deed(AuditAction.PERSON_ERASED if erasure.keys else AuditAction.USER_FORGOTTEN)
+        return await self._once(scope, idempotency, Forgotten, partial(_forget, scope, erasure), deed)
 
     async def judge(self, scope: Scope, memory_id: UUID, feedback: Feedback, idempotency: Idempotency | None) -> Judged:
         """Keep a judgement and move the memory's helpfulness."""
@@ -227,10 +230,23 @@ async def _delete(memory_id: UUID, at: datetime, write: Write) -> Written:
     return Written(write.version)
 
 
-async def _forget(write: Write) -> Forgotten:
-    gone: int = await write.connection.fetchval(QUERIES["forget_user"], *write.user)
-    await write.connection.execute(QUERIES["remember_forgotten"], *write.user)
-    return Forgotten(write.version, gone)
+async def _forget(scope: Scope, erasure: Erasure, write: Write) -> Forgotten:
+    connection, user = write.connection, write.user
+    counts = msgspec.json.decode(
+        await connection.fetchval(QUERIES["forget_user"], *user, erasure.until), type=dict[str, int]
+    )
+    keys: list[str] = []
+    if erasure.keys:
+        rows = await connection.fetch(QUERIES["anonymise_keys"], *user, erasure.at, erasure.until)
+        keys = [row["id"] for row in rows]
+        counts["api_keys"] = len(keys)
+    await connection.execute(QUERIES["remember_forgotten"], *user)
+    if erasure.older_only:
+        await connection.execute(QUERIES["count_again"], *user)
+    key: bytes = await connection.fetchval(QUERIES["erasure_key"], scope.organisation_id)
+    receipt = receipt_of(key, scope, erasure, counts)
+    await connection.execute(QUERIES["keep_receipt"], *receipt_columns(receipt, None))
+    return Forgotten(write.version, receipt, tuple(keys))
 
 
 async def _judge(memory_id: UUID, feedback: Feedback, write: Write) -> Judged:

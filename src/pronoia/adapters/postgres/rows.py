@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pronoia.domain.erasures import Receipt
 from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pronoia.adapters.postgres.driver import Row
 
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
+_COUNTS = msgspec.json.Decoder(dict[str, int])
 
 
 def memory_of(row: Row) -> Memory:
@@ -65,4 +69,29 @@ def key_of(row: Row) -> ApiKey:
         expires_at=row["expires_at"],
         previous_secret_hash=row["previous_secret_hash"],
         previous_valid_until=row["previous_valid_until"],
+    )
+
+
+def receipt_of_row(row: Row) -> Receipt:
+    """Read the receipt of an erasure."""
+    return Receipt(
+        id=row["id"],
+        organisation_id=row["organisation_id"],
+        subject=row["subject"].hex(),
+        erased_at=row["erased_at"],
+        counts=_COUNTS.decode(row["counts"]),
+        seal=row["seal"].hex(),
+    )
+
+
+def receipt_columns(receipt: Receipt, noted_at: datetime | None) -> tuple[object, ...]:
+    """Write a receipt, and when it was put into the ledger, as the columns of its table."""
+    return (
+        receipt.organisation_id,
+        receipt.id,
+        bytes.fromhex(receipt.subject),
+        receipt.erased_at,
+        msgspec.json.encode(receipt.counts).decode(),
+        bytes.fromhex(receipt.seal),
+        noted_at,
     )

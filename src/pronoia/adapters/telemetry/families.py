@@ -236,6 +236,12 @@ RESILIENCE = (
     Family("requests_shed_total", Kind.COUNTER, "Requests turned away for want of room.", ("importance",)),
 )
 
+PRIVACY = (
+    Family("subject_exports_total", Kind.COUNTER, "Exports of all that is held about somebody."),
+    Family("memories_expired_total", Kind.COUNTER, "Memories deleted because their project keeps none that old."),
+    Family("erasure_ledger_failures_total", Kind.COUNTER, "Attempts to write the ledger of erasures that failed."),
+)
+
 IDENTITY = (
     Family("identity_tokens_total", Kind.COUNTER, "Tokens accepted, or refused and why.", ("outcome",)),
     Family("identity_key_fetches_total", Kind.COUNTER, "Times a provider was asked for its keys.", ("outcome",)),
@@ -256,4 +262,5 @@ FAMILIES: tuple[Family, ...] = (
     *MONITORING,
     *AUDIT,
     *PROCESS,
+    *PRIVACY,
 )

@@ -34,6 +34,7 @@ from pronoia.faces.http.routes import (
     rate_limit,
     relationships,
     search,
+    subjects,
     suggest,
     users,
 )
@@ -70,6 +71,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *keys.OPERATIONS,
     *projects.OPERATIONS,
     *users.OPERATIONS,
+    *subjects.OPERATIONS,
 )
 CORS_SECONDS = 86_400
 PARAMETER = re.compile(r"\{\w+\}")

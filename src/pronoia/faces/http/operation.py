@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
 
 from pronoia.domain.audit import acting
 from pronoia.domain.errors import FeatureDegradedError, NotFoundError, PronoiaError
@@ -122,6 +124,7 @@ class Answer:
     """`version` is the user's memory version that the answer reflects."""
 
     body: object
+    """Bytes are sent as they are, an AsyncIterator of bytes as they come."""
     version: int | None = None
     status: int | None = None
     """None means the operation's own."""
@@ -162,7 +165,7 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
     """Make the handler that admits, decodes, calls and encodes."""
     decoder = msgspec.json.Decoder(operation.body)
 
-    async def respond(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def respond(request: Request[Any, Any, Any]) -> Response[bytes] | Stream:
         exchange_of(request.scope).route = operation.path
         raw = await request.body() if operation.body is not Nothing else b""
         call = await _call(operation, surroundings, request, decoder, raw)
@@ -171,10 +174,12 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
         headers = dict(answer.headers)
         if answer.version is not None:
             headers["x-memory-version"] = str(answer.version)
+        status = answer.status or operation.status
+        if isinstance(answer.body, AsyncIterator):
+            chunks = cast("AsyncIterator[bytes]", answer.body)
+            return Stream(chunks, status_code=status, headers=headers, media_type=operation.media_type)
         content = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
-        return Response(
-            content, status_code=answer.status or operation.status, headers=headers, media_type=operation.media_type
-        )
+        return Response(content, status_code=status, headers=headers, media_type=operation.media_type)
 
     path = operation.path.replace("}", ":str}")
     return HTTPRouteHandler(path, http_method=operation.method, status_code=operation.status)(respond)  # pyright: ignore[reportArgumentType]

@@ -45,3 +45,6 @@ select
 
 -- instance_totals: What is stored of all tenants together.
 select memories, users, organisations, relationships, to_embed, to_link from instance_totals();
+
+-- expired_memories: Memories of any tenant that are older than their project keeps them.
+select organisation_id, user_id, id from expired_memories($1, $2);

@@ -175,6 +175,45 @@ select array(
     limit $4
 );
 
+-- mendable: The ids of the $4 memories used last out of a user's $3 newest uses, of the $4 oldest that were never used,
+-- and of the $4 unused longest that were judged at most $5 helpful.
+with last_used as (
+    select memory_id
+    from (
+        select memory_id, activity
+        from accesses
+        where organisation_id = $1 and user_id = $2
+        order by activity desc
+        limit $3
+    ) newest
+    group by memory_id
+    order by max(activity) desc
+    limit $4
+),
+never_used as (
+    -- A scalar subquery, not a join: in the order of ids, the walk ends when there are enough.
+    select m.id
+    from memories m
+    where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null and (
+        select g.last_accessed from memory_usage g
+        where g.organisation_id = $1 and g.user_id = $2 and g.memory_id = m.id
+    ) is null
+    order by m.id
+    limit $4
+),
+unhelpful as (
+    select g.memory_id
+    from memory_usage g
+    where g.organisation_id = $1 and g.user_id = $2 and g.helpfulness::real <= $5::real and (
+        select m.archived_by from memories m where m.organisation_id = $1 and m.user_id = $2 and m.id = g.memory_id
+    ) is null
+    order by g.last_accessed nulls first, g.memory_id
+    limit $4
+)
+select array(
+    select memory_id from last_used union select id from never_used union select memory_id from unhelpful
+);
+
 -- read_neighbours: The other ends of each given memory's first $4 relationships: its own before others', strongest first.
 select array(
     select distinct linked.other
