@@ -29,6 +29,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[
         str, Meta(description="PostgreSQL to use instead of the embedded one: postgresql://user:password@host/name.")
     ] = ""
+    wal_archive: Annotated[
+        str,
+        Meta(
+            description="Folder that the embedded PostgreSQL archives its log in, for a restore to a point in time. "
+            "Costs a file a minute; see docs/backup.md."
+        ),
+    ] = ""
+    backup_key_file: Annotated[
+        str, Meta(description="File with the key that backups are encrypted with. `pronoia backup key FILE` makes one.")
+    ] = ""
     database_pooler: Annotated[
         bool,
         Meta(description="The URL leads to a transaction pooler: no prepared statements; settings by transaction."),

@@ -47,8 +47,8 @@ def times(short: int, long: int) -> int:
 class OwnPostgres:
     """A server that may be crashed, with one migrated database."""
 
-    def __init__(self, folder: Path) -> None:
-        self._server = EmbeddedPostgres(folder)
+    def __init__(self, folder: Path, *, archive: Path | None = None) -> None:
+        self._server = EmbeddedPostgres(folder, archive=archive)
         self.url = asyncio.run(self._server.start())
         asyncio.run(migrate(self.url))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from pronoia.adapters.postgres.migrations import migrate
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
 from pronoia.domain.identifiers import Scope
+from pronoia.domain.records import Idempotency
 from pronoia.resilience.deadline import deadline
 
 if TYPE_CHECKING:
@@ -94,6 +96,37 @@ async def test_a_write_that_no_standby_confirmed_is_not_acknowledged(data_folder
             await _cancel_the_wait(administrator)
             with pytest.raises(StoreUnavailableError, match="no standby"):
                 await writing
+        await administrator.close()
+        await database.close()
+    finally:
+        await server.stop()
+
+
+async def test_a_write_sent_again_is_not_acknowledged_either_until_a_standby_has_the_first_one(
+    data_folder: Path,
+) -> None:
+    server = EmbeddedPostgres(data_folder)
+    url = await server.start()
+    try:
+        await migrate(url)
+        database = await Database.open(url, connections=2, timeout_seconds=SECONDS)
+        scope, store = Scope(uuid4(), "ada"), PostgresMemoryStore(database, resident_limit=1)
+        await PostgresKeyStore(database).create(key(scope.organisation_id))
+        administrator = await asyncpg.connect(url.replace("pronoia@", "postgres@"), timeout=SECONDS)
+        await administrator.execute("alter system set synchronous_standby_names = 'nobody'")
+        await administrator.execute("select pg_reload_conf()")
+        for write in (
+            partial(store.add, scope, [memory()], Idempotency("add", b"")),
+            partial(store.forget, scope, Idempotency("forget", b"")),
+        ):
+            for _ in range(2):
+                writing = asyncio.create_task(write())
+                await _cancel_the_wait(administrator)
+                with pytest.raises(StoreUnavailableError, match="no standby"):
+                    await writing
+        await administrator.execute("alter system reset synchronous_standby_names")
+        await administrator.execute("select pg_reload_conf()")
+        assert (await write()).replayed
         await administrator.close()
         await database.close()
     finally:

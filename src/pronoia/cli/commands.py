@@ -5,6 +5,7 @@ from typer.core import TyperGroup
 
 from pronoia.cli import (
     audit,
+    backup,
     bench,
     doctor,
     export_memories,
@@ -12,6 +13,7 @@ from pronoia.cli import (
     migrate,
     organisations,
     projects,
+    restore,
     serve,
     subject,
     users,
@@ -41,6 +43,7 @@ app = typer.Typer(
         "pronoia serve --first-key                  # server, database, a key and a sample memory",
         "pronoia keys create --user ada             # a key for one user",
         "pronoia import notes.jsonl --user ada      # remember a file",
+        "pronoia backup --to /backups/monday        # everything, encrypted",
         "pronoia doctor                             # is everything as it should be?",
     ),
 )
@@ -64,6 +67,8 @@ import_memories.register(app)
 export_memories.register(app)
 subject.register(app)
 migrate.register(app)
+backup.register(app)
+restore.register(app)
 doctor.register(app)
 audit.register(app)
 bench.register(app)

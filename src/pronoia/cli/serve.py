@@ -16,7 +16,6 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.folder_lock import FolderLock
 from pronoia.adapters.postgres.migrations import migrate
 from pronoia.adapters.telemetry.logs import configure_logs
@@ -26,7 +25,7 @@ from pronoia.cli.exit_codes import ExitCode
 from pronoia.cli.first_key import ensure_first_key, welcome
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json, print_note
-from pronoia.cli.storage import audit_folder
+from pronoia.cli.storage import audit_folder, embedded_server
 from pronoia.config import Settings, to_environment
 from pronoia.domain.audit import SYSTEM, acting
 from pronoia.domain.errors import ConfigurationError
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 WORKER_START_SECONDS = 30
+WAITING_CONNECTIONS = 256
+"""Not accepted yet. They are accepted in turn, so in an overload the clients of a longer queue would have given up."""
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +62,15 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option("--port", help="0 takes a free one.  [default: 8080]")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")] = None,
+    archive_wal: Annotated[
+        str | None,
+        typer.Option(
+            "--archive-wal",
+            metavar="FOLDER",
+            help="Archive the log of the embedded PostgreSQL, for a restore to a point in time.",
+            show_default=False,
+        ),
+    ] = None,
     tls_certificate: Annotated[
         str | None, typer.Option("--tls-cert", help="PEM file of the certificate and its chain: serves HTTPS.")
     ] = None,
@@ -81,6 +91,7 @@ def serve(
         workers=workers,
         tls_certificate=tls_certificate,
         tls_key=tls_key,
+        wal_archive=archive_wal,
     )
     make_context = _tls(settings)
     with ExitStack() as stack:
@@ -146,6 +157,7 @@ def _uvicorn_config(settings: Settings, make_context: Callable[..., SSLContext] 
         workers=settings.workers,
         loop="uvloop",
         http=BoundedProtocol,
+        backlog=WAITING_CONNECTIONS,
         access_log=False,
         # By default it believes any proxy on this machine; we believe those that are listed.
         proxy_headers=False,
@@ -231,7 +243,7 @@ def _database(settings: Settings) -> Generator[str]:
         asyncio.run(_migrate(settings.database_direct_url or settings.database_url))
         yield settings.database_url
         return
-    server = EmbeddedPostgres(Path(settings.data))
+    server = embedded_server(settings)
     try:
         url = asyncio.run(server.start())
         asyncio.run(_migrate(url))

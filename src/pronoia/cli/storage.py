@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from pronoia.services.services import Services
 
 
+def embedded_server(settings: Settings) -> EmbeddedPostgres:
+    """Give the server of the data folder, not started yet."""
+    archive = Path(settings.wal_archive) if settings.wal_archive else None
+    return EmbeddedPostgres(Path(settings.data), archive=archive)
+
+
 def audit_folder(settings: Settings) -> Path | None:
     """Give the folder of signed checkpoints; None if there is none."""
     if settings.audit_folder:
@@ -34,7 +40,7 @@ async def running_postgres(settings: Settings) -> AsyncGenerator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    server = EmbeddedPostgres(Path(settings.data))
+    server = embedded_server(settings)
     url = await server.start()
     try:
         yield url

@@ -136,3 +136,9 @@ class AlertNotSentError(PronoiaError):
     """A receiver of alerts was not told. `details` holds the `reason`, never the address: it may be a secret."""
 
     code = "ALERT_NOT_SENT"
+
+
+class BackupError(PronoiaError):
+    """A backup is not what it was when it was made. `details` names the `part`."""
+
+    code = "BACKUP_DAMAGED"

@@ -84,6 +84,14 @@ def make_private_folder(folder: Path, account: Account) -> None:
         os.chown(folder, account.user, account.group)
 
 
+def write_private_file(file: Path, text: str, account: Account) -> None:
+    """Write a file that only the account may read."""
+    file.write_text(text)
+    file.chmod(0o600)
+    if account.is_other:
+        os.chown(file, account.user, account.group)
+
+
 def let_through(folder: Path, account: Account) -> None:
     """Let the account pass through, not read, the folder and its parents. Each one changed is named in the log."""
     if not account.is_other:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pronoia.adapters.postgres.account import Account, make_private_folder
+from pronoia.adapters.postgres.account import Account, make_private_folder, write_private_file
 from pronoia.adapters.postgres.lock_file import read_lock_file, remove_lock_of_the_dead
 from pronoia.adapters.postgres.programs import run_program
 from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
@@ -55,9 +55,9 @@ log_filename = 'postgres-%a.log'
 log_rotation_age = 1d
 log_truncate_on_rotation = on
 log_line_prefix = '%m [%p] '
-include_if_exists = 'local.conf'
 """
-ACCESS_RULES = "local all all peer map=pronoia\n"
+LOCAL_SETTINGS = "include_if_exists = 'local.conf'\n"
+ACCESS_RULES = "local all all peer map=pronoia\nlocal replication all peer map=pronoia\n"
 
 log = structlog.get_logger(__name__)
 
@@ -102,20 +102,17 @@ class Cluster:
                 return
         raise ConfigurationError(f"The embedded PostgreSQL could not be created in {self.folder}: {said}")
 
-    def configure(self, socket_folder: Path) -> None:
-        """Write settings and access rules: this account and our own may come in, as the two roles that exist."""
+    def configure(self, socket_folder: Path, more: str = "") -> None:
+        """Write settings, those of `more` too, and access rules: this account and our own may come in, as two roles."""
         names = sorted({self.account.name, pwd.getpwuid(os.geteuid()).pw_name})
+        own = SETTINGS.format(port=PORT, socket_folder=str(socket_folder).replace("'", "''"))
         texts = {
-            "postgresql.conf": SETTINGS.format(port=PORT, socket_folder=str(socket_folder).replace("'", "''")),
+            "postgresql.conf": own + more + LOCAL_SETTINGS,
             "pg_hba.conf": ACCESS_RULES,
             "pg_ident.conf": "".join(f"pronoia {name} {role}\n" for name in names for role in (SUPERUSER, OWNER)),
         }
         for name, text in texts.items():
-            file = self.folder / name
-            file.write_text(text)
-            file.chmod(0o600)
-            if self.account.is_other:
-                os.chown(file, self.account.user, self.account.group)
+            write_private_file(self.folder / name, text, self.account)
 
     async def running(self) -> Path | None:
         """Give the socket folder of the server that answers on this directory, if there is one, once it is ready.

@@ -11,7 +11,7 @@ import numpy as np
 from pronoia.adapters.postgres.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from pronoia.adapters.postgres.statements import Finished
@@ -71,7 +71,18 @@ class Connection(Protocol):
         output: Callable[[bytes], Awaitable[None]],
         format: Literal["binary"],  # noqa: A002 - asyncpg's name
     ) -> str:
-        """Copy all rows, as they come."""
+        """Write the rows of a query, piece by piece, and give `COPY` and their number."""
+        ...
+
+    async def copy_to_table(
+        self,
+        table_name: str,
+        *,
+        source: AsyncIterable[bytes],
+        columns: Sequence[str],
+        format: Literal["binary"],  # noqa: A002 - asyncpg's name
+    ) -> str:
+        """Store rows that copy_from_query wrote, and give `COPY` and their number."""
         ...
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> Transaction:

@@ -18,7 +18,8 @@ from pronoia.adapters.postgres.folder_lock import FolderLock, alone
 from pronoia.adapters.postgres.migrations import prepare_database
 from pronoia.adapters.postgres.programs import find_programs
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.domain.errors import ConfigurationError
+from pronoia.adapters.postgres.wal_archive import archive_settings, folder_of
+from pronoia.domain.errors import ConfigurationError, StoreUnavailableError
 
 DATABASE = "pronoia"
 SOCKET_PATH_LIMIT = 107
@@ -31,10 +32,14 @@ class EmbeddedPostgres:
 
     Any number of processes may hold the same one. The last to stop takes the server down; one that is killed counts
     as stopped, and the server it leaves behind is taken over by the next to start.
+
+    `archive` is where its log is kept for a restore to a point in time. It is remembered in the data folder: were it
+    forgotten by one who starts the server for a moment, the archive would have a hole.
     """
 
-    def __init__(self, data_folder: Path, *, programs: Path | None = None) -> None:
+    def __init__(self, data_folder: Path, *, programs: Path | None = None, archive: Path | None = None) -> None:
         self._data = data_folder.resolve()
+        self._archive = None if archive is None else archive.resolve()
         self._programs = programs
         self._cluster: Cluster | None = None
         self._holders = FolderLock(self._data / "holders.lock")
@@ -73,14 +78,24 @@ class EmbeddedPostgres:
             finally:
                 self._holders.release()
 
+    @property
+    def cluster(self) -> Cluster:
+        """The server, between start() and stop()."""
+        if self._cluster is None:
+            raise StoreUnavailableError("The embedded PostgreSQL was not started.")
+        return self._cluster
+
     async def _ensure_running(self, cluster: Cluster) -> Path:
         try:
             socket_folder = await cluster.running()
             if socket_folder is None:
                 await cluster.initialise()
                 socket_folder = await asyncio.to_thread(self._choose_socket_folder, cluster.account)
-                await asyncio.to_thread(cluster.configure, socket_folder)
+                archiving = await asyncio.to_thread(self._prepare_archive, cluster)
+                await asyncio.to_thread(cluster.configure, socket_folder, archiving)
                 await cluster.start()
+            else:
+                self._check_archive()
             await self._create_database(socket_folder)
         except BaseException:
             self._holders.release()
@@ -104,6 +119,29 @@ class EmbeddedPostgres:
                 note.write_text(str(folder))
         make_private_folder(folder, account)
         return folder
+
+    def _check_archive(self) -> None:
+        if self._archive not in {None, self._noted_archive()}:
+            raise ConfigurationError(
+                f"The database in {self._data} already runs and does not archive into {self._archive}. "
+                "Stop what uses it, and start again."
+            )
+
+    def _noted_archive(self) -> Path | None:
+        note = self._data / "wal_archive"
+        return Path(note.read_text()) if note.exists() else None
+
+    def _prepare_archive(self, cluster: Cluster) -> str:
+        """Make the folder that the log is archived into, and give the settings for it; none without an archive."""
+        archive = self._archive or self._noted_archive()
+        if archive is None:
+            return ""
+        archive.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = folder_of(archive, cluster.folder)
+        make_private_folder(folder, cluster.account)
+        let_through(archive, cluster.account)
+        (self._data / "wal_archive").write_text(str(archive))
+        return archive_settings(folder)
 
     async def _create_database(self, socket_folder: Path) -> None:
         """Create once what only a superuser may: the owner, the database, the extension, the role without rights."""

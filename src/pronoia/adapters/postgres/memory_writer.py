@@ -140,6 +140,7 @@ class MemoryWriter:
         async with self._database.durable() as connection:
             begun = await fetch_one(connection, QUERIES["begin_write"], *user, deed.added, key, *told)
             if begun["outcome"] is not None and idempotency is not None:
+                await connection.execute(QUERIES["confirm_earlier_commits"])
                 return replay(begun["outcome"], begun["request_hash"], idempotency, kind)
             outcome = await write(Write(connection, user, begun["version"]))
             if idempotency is not None:
@@ -149,7 +150,10 @@ class MemoryWriter:
 
     async def _call_add(self, arguments: tuple[object, ...]) -> Row:
         async with self._database.durable(one_statement=True) as connection:
-            return await fetch_one(connection, QUERIES["add_memories"], *arguments)
+            row = await fetch_one(connection, QUERIES["add_memories"], *arguments)
+            if row["outcome"] is not None:
+                await connection.execute(QUERIES["confirm_earlier_commits"])
+            return row
 
 
 async def _twice(attempt: Callable[[], Awaitable[Result]]) -> Result:

@@ -158,6 +158,12 @@ def pending(wanted: Sequence[Migration], done: Sequence[Migration]) -> list[Migr
     return [migration for migration in wanted if migration.number not in {one.number for one in done}]
 
 
+async def apply_all(connection: Connection, migrations: Sequence[Migration]) -> None:
+    """Apply migrations to an empty database, within a transaction of the caller's."""
+    for migration in migrations:
+        await _apply(connection, migration, migrations)
+
+
 async def _apply_patiently(
     connection: Connection,
     migration: Migration,

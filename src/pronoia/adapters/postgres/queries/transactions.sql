@@ -21,3 +21,7 @@ select $1, case when exists (select from users where organisation_id = $1 and us
 
 -- lock_user: Take the user's lock without a new version yet.
 select memory_version from users where organisation_id = $1 and user_id = $2 for no key update;
+
+-- confirm_earlier_commits: Write to the log, so that this commit waits for standbys: what it answers with may have been
+-- committed by a transaction whose own wait was cut short.
+select pg_logical_emit_message(true, 'pronoia', '');
