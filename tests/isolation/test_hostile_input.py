@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from cases import OF_EVERYBODY
 from example_requests import PARAMETER, example, fields_of
 from hostile import LONG_TEXTS, ODD, REFUSED_TEXTS, SQL, ask, raw_bodies, watching
 from msgspec import inspect
@@ -164,8 +163,6 @@ async def test_an_id_in_a_path_that_cannot_be_is_the_id_of_nothing(attacked: Att
                 told = await ask(attacked.world.app, operation.method, path, [body], headers=headers)
                 if told.status >= 300:
                     check_refused(told, f"{operation.method} {path!r}", 400, 404, 405)
-                else:
-                    assert operation.path == OF_EVERYBODY
 
 
 async def test_no_text_holds_the_event_loop(attacked: Attacked):
