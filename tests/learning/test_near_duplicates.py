@@ -10,7 +10,7 @@ import pytest
 
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.records import Memory, NewMemory, Vector
-from pronoia.learning.near_duplicates import DuplicatePair, find_duplicates
+from pronoia.learning.near_duplicates import MOST_PAIRS, DuplicatePair, find_duplicates
 from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
 from pronoia.memory.working_set import WorkingSet
@@ -43,20 +43,24 @@ def at_cosine(cosine: float, axis: int = 1) -> np.ndarray:
     return values
 
 
+def pairs_of(held: WorkingSet) -> list[DuplicatePair]:
+    return find_duplicates(held).first(MOST_PAIRS)
+
+
 def pair_of(first: str, second: str, cosine: float = 0.99) -> DuplicatePair | None:
-    pairs = find_duplicates(filled([(first, at_cosine(1)), (second, at_cosine(cosine))]))
+    pairs = pairs_of(filled([(first, at_cosine(1)), (second, at_cosine(cosine))]))
     assert len(pairs) <= 1
     return pairs[0] if pairs else None
 
 
 def test_the_same_text_is_a_duplicate_even_without_a_vector():
     held = filled([("Tea", None), ("Bees", None), ("Tea", None), ("Tea", None)])
-    assert find_duplicates(held) == [DuplicatePair(0, 2, 1.0, True), DuplicatePair(0, 3, 1.0, True)]
+    assert pairs_of(held) == [DuplicatePair(0, 2, 1.0, True), DuplicatePair(0, 3, 1.0, True)]
 
 
 def test_the_same_text_in_two_projects_is_left_to_the_user():
     held = filled([("Tea", None), ("Tea", None)], ["home", "work"])
-    assert find_duplicates(held) == [DuplicatePair(0, 1, 1.0, False)]
+    assert pairs_of(held) == [DuplicatePair(0, 1, 1.0, False)]
 
 
 @pytest.mark.parametrize(
@@ -100,14 +104,14 @@ def test_the_one_that_says_more_is_kept():
 def test_of_two_that_say_as_much_the_one_in_use_is_kept():
     held = filled([("Ada likes tea", at_cosine(1)), ("Ada likes the tea.", at_cosine(0.98))])
     held.record_access(held.ids([1])[0], 5.0, counted=True)
-    (pair,) = find_duplicates(held)
+    (pair,) = pairs_of(held)
     assert (pair.kept, pair.removed) == (1, 0)
 
 
 def test_a_memory_that_is_gone_is_no_duplicate():
     held = filled([("Tea", None), ("Tea", None)])
     held.apply(snapshots.removed(2, held.ids([1])[0]))
-    assert find_duplicates(held) == []
+    assert pairs_of(held) == []
 
 
 def test_all_planted_duplicates_among_ten_thousand_are_found_and_nothing_else():
@@ -124,6 +128,15 @@ def test_all_planted_duplicates_among_ten_thousand_are_found_and_nothing_else():
         near = vectors[original] + noise
         planted[len(entries)] = original
         entries.append((f"The {entries[original][0]}.", near / np.linalg.norm(near)))
-    pairs = find_duplicates(filled(entries))
+    pairs = pairs_of(filled(entries))
     assert {(pair.removed, pair.kept) for pair in pairs if pair.is_safe} == set(planted.items())
     assert len(pairs) == 200
+
+
+def test_long_texts_are_compared_in_as_many_passes_as_they_need(monkeypatch):
+    texts = [f"The red house number {place} stands beside the old mill on the river" for place in range(9)]
+    held = filled([(text, at_cosine(0.99, 1 + place)) for place, text in enumerate(texts)])
+    at_once = pairs_of(held)
+    assert len(at_once) == 36
+    monkeypatch.setattr("pronoia.learning.term_sequences.TERMS_AT_ONCE", 40)
+    assert pairs_of(held) == at_once

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.links import Links
+from pronoia.memory.link_table import RELATIONSHIP_TYPES
+from pronoia.memory.links import FEWEST_JOINED, Links
 from pronoia.ports.snapshots import RelationshipColumns
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -58,7 +59,9 @@ def test_one_with_the_id_of_a_loaded_one_replaces_it(links: Links) -> None:
     stronger = Relationship(FIRST.id, ONE, TWO, FIRST.type, 0.9, "Now stronger.", AT)
     links.add(stronger)
     assert links.outgoing(ONE) == [stronger, SECOND]
-    assert sorted(links.strengths()) == [(RelationshipType.FOLLOWS, 0.75), (RelationshipType.SIMILAR_TO, 0.9)]
+    columns = links.columns()
+    strengths = {kind: columns.strengths[places].tolist() for kind, places in columns.places_by_type().items()}
+    assert strengths == {RelationshipType.FOLLOWS: [0.75], RelationshipType.SIMILAR_TO: [0.9]}
 
 
 def test_a_memory_that_goes_takes_its_loaded_relationships_with_it(links: Links) -> None:
@@ -84,10 +87,10 @@ def test_the_columns_hold_what_is_there_loaded_or_added(links: Links) -> None:
     links.add(between)
     links.remove(FIRST.id)
     columns = links.columns()
-    assert columns.keys == [SECOND.id.bytes, between.id.bytes]
-    assert columns.from_keys == [ONE.bytes, TWO.bytes]
-    assert columns.to_keys == [THREE.bytes, THREE.bytes]
-    assert columns.types == [SECOND.type, between.type]
+    assert columns.ids.tobytes() == SECOND.id.bytes + between.id.bytes
+    assert columns.from_ids.tobytes() == ONE.bytes + TWO.bytes
+    assert columns.to_ids.tobytes() == THREE.bytes + THREE.bytes
+    assert [RELATIONSHIP_TYPES[place] for place in columns.types] == [SECOND.type, between.type]
     assert columns.strengths.tolist() == [0.75, 0.6]
     assert columns.created_at.tolist() == [AT.timestamp()] * 2
 
@@ -97,3 +100,29 @@ def test_a_removed_relationship_leaves_no_explanation_unless_another_has_the_sam
     assert FIRST.explanation not in vars(links)["_loaded"]._explanations
     assert links.find(SECOND.id) == SECOND
     assert [link.explanation for link in links] == [SECOND.explanation]
+
+
+def test_what_is_around_a_memory_is_told_from_both_ends_strongest_first(links: Links) -> None:
+    between = relationship(3, TWO, ONE, 0.6)
+    links.add(between)
+    around = links.around(ONE)
+    assert around.others.tobytes() == THREE.bytes + TWO.bytes + TWO.bytes
+    assert around.strengths.tolist() == [0.75, 0.6, 0.5]
+    assert [RELATIONSHIP_TYPES[place] for place in around.types] == [SECOND.type, between.type, FIRST.type]
+    links.remove(SECOND.id)
+    assert links.around(ONE).others.tobytes() == TWO.bytes + TWO.bytes
+    assert len(links.around(uuid4()).others) == 0
+
+
+def test_many_that_are_added_join_what_was_loaded_and_what_was_frozen_stays(links: Links) -> None:
+    before = links.frozen()
+    added = [relationship(4 + number, TWO, THREE, number / 2_000) for number in range(2 * FEWEST_JOINED)]
+    for link in reversed(added):
+        links.add(link)
+    links.remove(FIRST.id)
+    assert len(vars(links)["_all"]) <= FEWEST_JOINED
+    assert sorted(links, key=lambda link: link.id) == [SECOND, *added]
+    assert links.find(added[0].id) == added[0]
+    assert links.outgoing(TWO) == sorted(added, key=lambda link: (-link.strength, link.id))
+    assert links.around(TWO).strengths.tolist() == sorted((link.strength for link in added), reverse=True)
+    assert {link.id for link in before} >= {FIRST.id, SECOND.id}

@@ -10,13 +10,16 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from anyio import wait_all_tasks_blocked
 
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.records import Memory, NewMemory, Vector
 from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
-from pronoia.memory.residents import Residents
+from pronoia.memory.residents import LOADS_AT_ONCE, Residents
 from pronoia.ports.snapshots import UsageColumns, UserState
+from pronoia.resilience.admission import Gate
+from pronoia.resilience.concurrency import AdaptiveLimit
 from pronoia.testing.meter import RecordingMeter
 
 if TYPE_CHECKING:
@@ -132,3 +135,30 @@ async def test_uses_that_are_written_while_a_load_runs_are_not_lost_by_it(
     store.answering.set()
     await load
     assert held.usage_count.tolist() == [1, 0]
+
+
+async def test_few_users_are_read_side_by_side_and_all_in_the_end(store: SlowStore, residents: Residents) -> None:
+    store.write()
+    users = [Scope(uuid4(), f"user {number}") for number in range(2 * LOADS_AT_ONCE)]
+    readers = [asyncio.create_task(residents.get(user)) for user in users]
+    await wait_all_tasks_blocked()
+    assert store.loads == LOADS_AT_ONCE
+    store.answering.set()
+    for reader in readers:
+        held = await reader
+        assert held is not None
+        assert held.size == 1
+    assert store.loads == len(users)
+
+
+async def test_a_request_that_waits_for_a_load_teaches_the_limit_nothing(
+    store: SlowStore, residents: Residents
+) -> None:
+    gate = Gate(AdaptiveLimit())
+    store.write()
+    store.answering.set()
+    with gate.passing("search") as loading:
+        await residents.get(SCOPE)
+    with gate.passing("search") as held_already:
+        await residents.get(SCOPE)
+    assert (loading.told, held_already.told) == (False, True)

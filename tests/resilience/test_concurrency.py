@@ -91,8 +91,16 @@ def test_a_change_of_what_is_asked_for_is_no_change_of_load() -> None:
     assert load.limit >= before
 
 
-def test_a_few_requests_only_move_it_by_steps() -> None:
+def test_few_requests_are_judged_together_once_there_are_enough() -> None:
     load = Load()
+    for _ in range(4):
+        load.window(5.0, count=3)
+    assert load.limit == 187.5
+
+
+def test_fewer_than_that_only_move_it_by_steps() -> None:
+    load = Load()
+    load.clock.advance(POLICY.longest_window_seconds)
     load.window(5.0, count=3)
     assert load.limit == 251
 

@@ -13,6 +13,7 @@ from pronoia.config import read_settings
 from pronoia.domain.records import AccessKind
 from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.services.drafts import Draft
+from pronoia.services.features import Feature
 from pronoia.services.schedule import LEASE_SECONDS, Job, Schedule
 from pronoia.testing.clock import ManualClock
 
@@ -41,12 +42,13 @@ async def active(services, scope):
     return scope
 
 
-def schedule(database, clock, work):
+def schedule(database, clock, work, is_off=lambda _: False):
     return Schedule(
         store=PostgresScheduleStore(database),
         insights=PostgresInsightStore(database),
-        jobs=[Job("metrics", 3600.0, work)],
+        jobs=[Job("metrics", 3600.0, work, Feature.LEARNING_METRICS)],
         clock=clock.now,
+        is_off=is_off,
         now=clock.now,
     )
 
@@ -65,6 +67,19 @@ async def test_of_two_processes_one_does_the_job_and_not_again_before_its_time(d
     clock.advance(1)
     assert await second.run_once()
     assert done == [active], "nothing was used since"
+
+
+async def test_a_job_waits_while_the_server_does_without_its_feature(database, active):
+    clock, done, off = ManualClock(), [], {Feature.LEARNING_METRICS}
+
+    async def work(scope):
+        done.append(scope)
+
+    busy = schedule(database, clock, work, off.__contains__)
+    assert not await busy.run_once()
+    off.clear()
+    assert await busy.run_once()
+    assert done == [active]
 
 
 async def test_a_job_of_a_killed_process_passes_on_when_its_lease_runs_out(database, active):

@@ -152,11 +152,11 @@ async def test_only_strong_relationships_come_with_a_suggestion(services, scope,
         scope, ids[2], ids[5], kind=RelationshipType.SIMILAR_TO, strength=0.5, explanation=""
     )
     best = (await services.suggest.suggest(scope, SuggestRequest(BEES))).suggestions[0]
-    related = {other: (link.type, round(link.strength, 6)) for other, link in best.related}
+    related = {one.memory_id: (one.type, round(one.strength, 6)) for one in best.related}
     assert related[ids[3]] == (RelationshipType.CAUSED_BY, 0.9)
     assert related[ids[4]] == (RelationshipType.RELATED_TO, 0.6)
     assert ids[5] not in related
-    assert best.related[0][0] == ids[3]
+    assert best.related[0].memory_id == ids[3]
 
 
 async def test_used_suggestions_are_counted_once_and_reported(services, scope, outcomes, ids):

@@ -17,6 +17,7 @@ from pronoia.faces.http.routes.maintenance import give_suggestions
 from pronoia.ports.housekeeping import Retention
 from pronoia.services.background import Background
 from pronoia.services.expiry import Expiry
+from pronoia.services.features import Feature
 from pronoia.services.gauges import Gauges
 from pronoia.services.housekeeping import Housekeeping
 from pronoia.services.schedule import Job, Schedule
@@ -40,7 +41,7 @@ def make_loops(base: Foundation, parts: Parts, services: Services) -> list[Loop]
         changes=parts.changes,
         clock=base.clock,
         meter=base.meter,
-        executor=base.executor,
+        executor=base.report_executor,
     )
     housekeeping_store = PostgresHousekeeping(base.database, direct_url=direct_url(base.settings))
     housekeeping = Housekeeping(
@@ -105,6 +106,7 @@ def _schedule(base: Foundation, parts: Parts, services: Services) -> Schedule:
         insights=parts.insight_store,
         jobs=scheduled_jobs(base.settings, services),
         clock=base.clock.now,
+        is_off=base.resilience.is_off,
     )
 
 
@@ -116,8 +118,9 @@ def scheduled_jobs(settings: Settings, services: Services) -> list[Job]:
             await services.maintenance.mend(scope)
         await give_suggestions(services, scope)
 
+    analyse = partial(services.analysis.analyse, apply=settings.learning_auto_apply)
     return [
-        Job("patterns", 3_600.0, partial(services.analysis.analyse, apply=settings.learning_auto_apply)),
-        Job("metrics", 86_400.0, services.insights.keep_measures),
-        Job("maintenance", 21_600.0, maintain),
+        Job("patterns", 3_600.0, analyse, Feature.TEMPORAL_PATTERNS),
+        Job("metrics", 86_400.0, services.insights.keep_measures, Feature.LEARNING_METRICS),
+        Job("maintenance", 21_600.0, maintain, Feature.MAINTENANCE_SUGGESTIONS),
     ]

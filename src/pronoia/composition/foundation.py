@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from pronoia.recall.prior import Prior
     from pronoia.services.identity.tokens import Tokens
 
-COMPUTE_THREADS = 5
-COMPUTE_QUEUE = 20
+COMPUTE_THREADS = 3
+REPORT_THREADS = 2
+"""Of the five that compute: reports are costly and nobody waits at a keyboard for them."""
+COMPUTE_QUEUE = 10
+"""Before either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Foundation:
     tokens: Tokens
     embedder: Embedder
     executor: ComputeExecutor
+    report_executor: ComputeExecutor
+    """For what may take long, so that it never fills the other."""
     store: PostgresMemoryStore
     residents: Residents
 
@@ -78,10 +83,8 @@ async def open_foundation(
         opened.push_async_callback(tokens.close)
         embedder = MeasuredEmbedder(make_embedder(settings, resilience), telemetry)
         opened.push_async_callback(embedder.close)
-        executor = ComputeExecutor(
-            concurrent=COMPUTE_THREADS, queue=COMPUTE_QUEUE, rejected=partial(resilience.rejected, "compute")
-        )
-        opened.callback(executor.shutdown, wait=False, cancel_futures=True)
+        executor = _executor(opened, resilience, "compute", COMPUTE_THREADS)
+        report_executor = _executor(opened, resilience, "reports", REPORT_THREADS)
         store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
         residents = Residents(
             store,
@@ -103,9 +106,17 @@ async def open_foundation(
             tokens=tokens,
             embedder=embedder,
             executor=executor,
+            report_executor=report_executor,
             store=store,
             residents=residents,
         )
+
+
+def _executor(opened: AsyncExitStack, resilience: Resilience, name: str, threads: int) -> ComputeExecutor:
+    rejected = partial(resilience.rejected, name)
+    executor = ComputeExecutor(concurrent=threads, queue=COMPUTE_QUEUE, rejected=rejected)
+    opened.callback(executor.shutdown, wait=False, cancel_futures=True)
+    return executor
 
 
 def _resilience(settings: Settings, clock: Clock, meter: Meter) -> Resilience:

@@ -52,7 +52,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         residents=base.residents,
         excerpts=parts.excerpts,
         clock=base.clock,
-        executor=base.executor,
+        executor=base.report_executor,
         zone=zone_of(base.settings.time_zone),
     )
     relationships = Relationships(
@@ -161,7 +161,7 @@ def _maintenance(base: Foundation, parts: Parts) -> Maintenance:
         changes=parts.changes,
         clock=base.clock,
         meter=base.meter,
-        executor=base.executor,
+        executor=base.report_executor,
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from pronoia.domain.maintenance import MaintenanceKind
 from pronoia.domain.records import RelationshipType
 from pronoia.learning.near_duplicates import find_duplicates
+from pronoia.memory.columns import split
+from pronoia.memory.link_table import RELATIONSHIP_TYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +28,6 @@ OUTDATED_DAYS = 90
 ARCHIVE_DAYS = 180
 NO_LONGER_SIMILAR = 0.5
 """Cosine below which two memories that were once found alike have nothing in common any more."""
-_CHECKED = {RelationshipType.FOLLOWS: 0, RelationshipType.CAUSED_BY: 1, RelationshipType.SIMILAR_TO: 2}
-"""The types that can be found broken, by number."""
 MOST_DUPLICATES = 10
 MOST_OTHERS = 20
 
@@ -90,7 +90,7 @@ def find_maintenance(held: WorkingSet, now: float) -> Findings:
     archivable = np.flatnonzero(alive & never_used & (unused >= ARCHIVE_DAYS))
     broken = _find_broken(held)
     return Findings(
-        duplicates=[_duplicate(held, pair, unused) for pair in pairs[:MOST_DUPLICATES]],
+        duplicates=[_duplicate(held, pair, unused) for pair in pairs.first(MOST_DUPLICATES)],
         outdated=[_outdated(held, row, unused) for row in _most(outdated, -helpfulness)],
         archivable=[_archivable(held, row, unused) for row in _most(archivable, unused)],
         broken=[_broken(held, one, unused) for one in broken[:MOST_OTHERS]],
@@ -169,14 +169,15 @@ def _broken(held: WorkingSet, broken: _Broken, unused: NDArray[np.float64]) -> S
 def _find_broken(held: WorkingSet) -> list[_Broken]:
     """Find relationships that cannot hold, in the order of their ids. Foreign keys see to it that both ends exist."""
     columns = held.links.columns()
-    rows, others = held.rows_of(columns.from_keys), held.rows_of(columns.to_keys)
-    types = np.fromiter((_CHECKED.get(one, -1) for one in columns.types), dtype=np.int8, count=len(rows))
+    rows, others = np.split(held.rows_of_ids(np.concatenate((columns.from_ids, columns.to_ids))), 2)
     # One that is -1 was deleted meanwhile.
-    checked = np.flatnonzero((rows >= 0) & (others >= 0) & (types >= 0))
+    checked = np.flatnonzero((rows >= 0) & (others >= 0))
+    types, created_at = columns.types[checked], columns.created_at[checked]
     found: list[_Broken] = []
-    for fault, places in _faults(held, rows[checked], others[checked], types[checked], columns.created_at[checked]):
+    for fault, places in _faults(held, rows[checked], others[checked], types, created_at):
         broken: list[int] = checked[places].tolist()
-        found += [_Broken(columns.keys[place], int(rows[place]), int(others[place]), fault) for place in broken]
+        keys = split(columns.ids[broken].tobytes())
+        found += [_Broken(key, int(rows[at]), int(others[at]), fault) for key, at in zip(keys, broken, strict=True)]
     return sorted(found, key=lambda one: one.key)
 
 
@@ -184,11 +185,12 @@ def _faults(
     held: WorkingSet,
     rows: NDArray[np.intp],
     others: NDArray[np.intp],
-    types: NDArray[np.int8],
+    types: NDArray[np.intp],
     created_at: NDArray[np.float64],
 ) -> list[tuple[str, NDArray[np.intp]]]:
     """Give each fault with the places of the relationships that have it; arrays are aligned."""
-    follows, caused, similar = (types == _CHECKED[kind] for kind in _CHECKED)
+    kinds = (RelationshipType.FOLLOWS, RelationshipType.CAUSED_BY, RelationshipType.SIMILAR_TO)
+    follows, caused, similar = (types == RELATIONSHIP_TYPES.index(kind) for kind in kinds)
     sessions = held.sessions.codes
     elsewhere = (sessions[rows] >= 0) & (sessions[others] >= 0) & (sessions[rows] != sessions[others])
     later = held.occurred_at[rows] < held.occurred_at[others]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pronoia.memory.analyzer import query_terms, words
+from pronoia.learning.term_sequences import TermSequences
+from pronoia.memory.analyzer import words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,27 +39,66 @@ class DuplicatePair:
     """Whether merging loses nothing: more than MERGE_ABOVE, in one project, no word, number or negation differing."""
 
 
-def find_duplicates(held: WorkingSet) -> list[DuplicatePair]:
-    """Find living rows that repeat another, most similar first.
+class Duplicates:
+    """Pairs of rows, most similar first. What is costly to say of a pair is said only of those that are asked for."""
+
+    def __init__(
+        self,
+        held: WorkingSet,
+        kept: NDArray[np.intp],
+        removed: NDArray[np.intp],
+        similarities: NDArray[np.float32],
+        contained: NDArray[np.bool_],
+    ) -> None:
+        """Take n pairs in any order; `contained` says whether the kept text has all words of the other, in order."""
+        order = np.lexsort((removed, kept, -similarities))
+        self._held = held
+        self._kept, self._removed = kept[order], removed[order]
+        self._similarities = similarities[order]
+        self._contained = contained[order]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def first(self, count: int) -> list[DuplicatePair]:
+        """Give the `count` most similar, or all if there are fewer."""
+        return [self._pair(place) for place in range(min(count, len(self)))]
+
+    def _pair(self, place: int) -> DuplicatePair:
+        kept, removed = int(self._kept[place]), int(self._removed[place])
+        similarity = float(self._similarities[place])
+        is_safe = (
+            similarity > MERGE_ABOVE
+            and bool(self._contained[place])
+            and _share_project(self._held, kept, removed)
+            and _turning_words(self._held, kept) == _turning_words(self._held, removed)
+        )
+        return DuplicatePair(kept, removed, similarity, is_safe)
+
+
+def find_duplicates(held: WorkingSet) -> Duplicates:
+    """Find living rows that repeat another.
 
     Of each text that occurs more than once, every later memory is paired with the first; other pairs are between
     memories of different texts.
     """
-    size = held.size
-    rows = np.flatnonzero(held.alive[:size])
+    rows = np.flatnonzero(held.alive[: held.size])
     rows = rows[np.lexsort((rows, held.created_at[rows]))]
     first: dict[str, int] = {}
-    pairs: list[DuplicatePair] = []
-    for row in rows.tolist():
-        earlier = first.setdefault(held.text(row), row)
-        if earlier != row:
-            pairs.append(DuplicatePair(earlier, row, 1.0, _share_project(held, earlier, row)))
-    distinct = np.array([row for row in first.values() if held.embedded[row]], dtype=np.intp)
-    for one, other, cosine in zip(*_similar_pairs(held.vectors[distinct]), strict=True):
-        pair = _confirm(held, int(distinct[one]), int(distinct[other]), float(cosine))
-        if pair is not None:
-            pairs.append(pair)
-    return sorted(pairs, key=lambda pair: (-pair.similarity, pair.kept, pair.removed))
+    firsts = np.array([first.setdefault(held.text(row), row) for row in rows.tolist()], dtype=np.intp)
+    repeated = firsts != rows
+    distinct = rows[~repeated]
+    distinct = distinct[held.embedded[distinct]]
+    one, other, cosines = _similar_pairs(held.vectors[distinct])
+    kept, removed, cosines, contained = _confirmed(held, distinct[one], distinct[other], cosines)
+    same = np.count_nonzero(repeated)
+    return Duplicates(
+        held,
+        np.concatenate((firsts[repeated], kept)),
+        np.concatenate((rows[repeated], removed)),
+        np.concatenate((np.ones(same, dtype=np.float32), cosines)),
+        np.concatenate((np.ones(same, dtype=np.bool_), contained)),
+    )
 
 
 def _similar_pairs(
@@ -84,35 +124,25 @@ def _similar_pairs(
     return first, second, np.minimum(cosines, np.float32(1))
 
 
-def _confirm(held: WorkingSet, one: int, other: int, cosine: float) -> DuplicatePair | None:
-    """Compare the words of two rows, `one` the older; None if they have too few in common."""
-    kept, removed = one, other
-    kept_terms, removed_terms = _terms(held, one), _terms(held, other)
-    common, all_terms = set(kept_terms) & set(removed_terms), set(kept_terms) | set(removed_terms)
-    if not common or len(common) < LEAST_OVERLAP * len(all_terms):
-        return None
-    contained = _is_within(removed_terms, kept_terms)
-    if not contained and _is_within(kept_terms, removed_terms):
-        kept, removed, contained = other, one, True
-    elif kept_terms == removed_terms and held.usage_count[other] > held.usage_count[one]:
-        kept, removed = other, one
-    is_safe = (
-        cosine > MERGE_ABOVE
-        and contained
-        and _turning_words(held, one) == _turning_words(held, other)
-        and _share_project(held, one, other)
-    )
-    return DuplicatePair(kept, removed, cosine, is_safe)
+def _confirmed(
+    held: WorkingSet, older: NDArray[np.intp], newer: NDArray[np.intp], cosines: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
+    """Leave the pairs whose words have enough in common; say which of the two to keep, and if it says all that both do.
 
-
-def _terms(held: WorkingSet, row: int) -> list[int]:
-    return query_terms(held.text(row)).tolist()
-
-
-def _is_within(shorter: list[int], longer: list[int]) -> bool:
-    """Say whether all words of one text stand in the other in the same order: who paid whom is told by nothing else."""
-    rest = iter(longer)
-    return all(term in rest for term in shorter)
+    Kept is what contains the other, and of two that say the same in other stop words, the one in use; else the older.
+    """
+    rows, places = np.unique(np.concatenate((older, newer)), return_inverse=True)
+    terms = TermSequences(held.lexicon, rows)
+    one, other = np.split(places.reshape(-1), 2)
+    common = terms.common(one, other)
+    overlapping = (common > 0) & (common >= LEAST_OVERLAP * terms.together(one, other, common))
+    one, other, common = one[overlapping], other[overlapping], common[overlapping]
+    older, newer = older[overlapping], newer[overlapping]
+    newer_within, older_within = terms.within(other, one, common), terms.within(one, other, common)
+    in_use = terms.same(one, other) & (held.usage_count[newer] > held.usage_count[older])
+    turned = (older_within & ~newer_within) | in_use
+    kept, removed = np.where(turned, newer, older), np.where(turned, older, newer)
+    return kept, removed, cosines[overlapping], newer_within | older_within
 
 
 def _turning_words(held: WorkingSet, row: int) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -20,6 +21,21 @@ ID_BYTES = 16
 def split(ids: bytes) -> list[bytes]:
     """Split ids that follow each other, 16 bytes an id."""
     return [ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]
+
+
+def packed(ids: bytes) -> NDArray[np.void]:
+    """View ids that follow each other as an array of 16 bytes an id."""
+    return np.frombuffer(ids, dtype=f"V{ID_BYTES}")
+
+
+def packed_behind(ids: NDArray[np.void], added: Sequence[UUID]) -> NDArray[np.void]:
+    """Put more ids behind packed ones."""
+    return np.concatenate((ids, packed(b"".join(one.bytes for one in added))))
+
+
+def spread(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give the places of n runs, one behind the other: `counts` places from each of `starts` on."""
+    return np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
 
 
 class Column(Generic[Scalar]):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pronoia.memory.columns import Column, spread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,12 +42,15 @@ class Lexicon:
         self._tail: dict[int, list[tuple[int, int]]] = {}
         self._tail_postings = 0
         self._lengths = np.zeros(0, dtype=np.float32)
+        self._sequence: Column[np.uint32] = Column(np.uint32)
+        self._ends: Column[np.int64] = Column(np.int64)
         self._size = 0
         self._total_length = 0.0
 
     @property
     def nbytes(self) -> int:
-        return self._terms.nbytes + self._rows.nbytes + self._counts.nbytes + 120 * self._tail_postings
+        postings = self._terms.nbytes + self._rows.nbytes + self._counts.nbytes + 120 * self._tail_postings
+        return postings + self._sequence.nbytes + self._ends.nbytes
 
     @property
     def lengths(self) -> NDArray[np.float32]:
@@ -60,6 +65,8 @@ class Lexicon:
         """Append rows: all their terms in order, and how many each row has."""
         first = self._size
         self._append_lengths(counts)
+        self._sequence.extend(terms)
+        self._ends.extend(np.cumsum(counts) + (self._ends.values[-1] if first else 0))
         rows = np.repeat(np.arange(first, self._size, dtype=np.int64), counts)
         keys, tallies = np.unique((terms.astype(np.int64) << 31) | rows, return_counts=True)
         new_terms = (keys >> 31).astype(np.uint32)
@@ -72,6 +79,13 @@ class Lexicon:
         self._tail_postings += len(keys)
         if self._tail_postings > max(SMALLEST_TAIL, len(self._terms) // 8):
             self._merge(np.zeros(0, np.uint32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+    def sequences(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Give all terms of rows in their order, one row behind the other, and how many each has."""
+        ends = self._ends.values
+        starts = np.where(rows > 0, ends[rows - 1], 0)
+        lengths = ends[rows] - starts
+        return self._sequence.values[spread(starts, lengths)], lengths
 
     def frequency(self, term: int) -> int:
         """Count the rows that hold a term."""
@@ -125,8 +139,7 @@ class Lexicon:
     ) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.float32]]:
         first, last = self._terms.searchsorted(terms, "left"), self._terms.searchsorted(terms, "right")
         held = last - first
-        words = np.repeat(np.arange(len(terms)), held)
-        places = np.arange(len(words)) + (first - (np.cumsum(held) - held))[words]
+        words, places = np.repeat(np.arange(len(terms)), held), spread(first, held)
         rows, counts = self._rows[places], self._counts[places]
         newest = [(at, row, count) for at, term in enumerate(terms.tolist()) for row, count in self._newest(term)]
         if not newest:

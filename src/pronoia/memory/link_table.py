@@ -3,36 +3,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
-from pronoia.memory.columns import ID_BYTES, split
+from pronoia.memory.columns import ID_BYTES, packed, packed_behind
+from pronoia.ports.snapshots import RelationshipColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from pronoia.ports.snapshots import RelationshipColumns
+
+RELATIONSHIP_TYPES = tuple(RelationshipType)
 
 
-_TYPES = list(RelationshipType)
+class Around(NamedTuple):
+    """The n relationships of one memory in either direction, strongest first."""
+
+    others: NDArray[np.void]
+    """The ids of the memories at the other ends, 16 bytes each."""
+    types: NDArray[np.intp]
+    """Places in RELATIONSHIP_TYPES."""
+    strengths: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class LinkColumns:
-    """n relationships by column, all of the same length. Keys are the 16 bytes of ids."""
+    """n relationships by column, all of the same length."""
 
-    keys: list[bytes]
-    from_keys: list[bytes]
-    to_keys: list[bytes]
-    types: list[RelationshipType]
+    ids: NDArray[np.void]
+    """16 bytes each, as those of both ends."""
+    from_ids: NDArray[np.void]
+    to_ids: NDArray[np.void]
+    types: NDArray[np.intp]
+    """Places in RELATIONSHIP_TYPES."""
     strengths: NDArray[np.float64]
     created_at: NDArray[np.float64]
     """Seconds since the epoch."""
+
+    def places_by_type(self) -> dict[RelationshipType, NDArray[np.intp]]:
+        """Give the places of each type that there is, in the order of their names."""
+        codes: list[int] = np.unique(self.types).tolist()
+        present = sorted(RELATIONSHIP_TYPES[code] for code in codes)
+        return {kind: np.flatnonzero(self.types == RELATIONSHIP_TYPES.index(kind)) for kind in present}
 
 
 class LinkTable:
@@ -72,12 +89,43 @@ class LinkTable:
         """Give what was not removed by column."""
         rows = np.flatnonzero(self._alive)
         return LinkColumns(
-            keys=split(self._ids[rows].tobytes()),
-            from_keys=self._from.keys(rows),
-            to_keys=self._to.keys(rows),
-            types=[_TYPES[code] for code in self._types[rows].tolist()],
+            ids=packed(self._id_bytes)[rows],
+            from_ids=self._from.ids[rows],
+            to_ids=self._to.ids[rows],
+            types=self._types[rows].astype(np.intp),
             strengths=self._strengths[rows].astype(np.float64),
             created_at=self._times[rows].astype(np.float64),
+        )
+
+    def with_added(self, added: Sequence[Relationship]) -> LinkTable:
+        """Make a table of what was not removed and of others, whose ids are not in it."""
+        rows = np.flatnonzero(self._alive)
+        explanations = list(self._explanations)
+        places = {text: place for place, text in enumerate(explanations)}
+        for link in added:
+            if link.explanation not in places:
+                places[link.explanation] = len(explanations)
+                explanations.append(link.explanation)
+        ids = packed_behind(packed(self._id_bytes)[rows], [link.id for link in added])
+        order = np.argsort(ids.view(self._ids.dtype), kind="stable")
+
+        def column(loaded: NDArray[Any], values: list[Any]) -> bytes:
+            joined = np.concatenate((loaded[rows], np.array(values)), dtype=loaded.dtype, casting="unsafe")
+            return joined[order].tobytes()
+
+        return LinkTable(
+            RelationshipColumns(
+                ids=ids[order].tobytes(),
+                memory_ids=packed_behind(self._from.ids[rows], [link.memory_id for link in added])[order].tobytes(),
+                related_memory_ids=packed_behind(self._to.ids[rows], [link.related_memory_id for link in added])[
+                    order
+                ].tobytes(),
+                types=column(self._types, [RELATIONSHIP_TYPES.index(link.type) for link in added]),
+                strengths=column(self._strengths, [link.strength for link in added]),
+                explanations=explanations,
+                explained_by=column(self._explained_by, [places[link.explanation] for link in added]),
+                created_at=column(self._times, [link.created_at.timestamp() for link in added]),
+            )
         )
 
     def remove(self, row: int) -> None:
@@ -87,34 +135,24 @@ class LinkTable:
         if not (self._alive & (self._explained_by == explanation)).any():
             self._explanations[explanation] = ""
 
-    def outgoing(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
-        """Render those from a memory that are at least so strong."""
-        return self._rendered(self._from.rows(memory_id), least)
+    def outgoing(self, memory_id: UUID) -> list[Relationship]:
+        return [self.relationship(row) for row in self._living(self._from.rows(memory_id)).tolist()]
 
-    def incoming(self, memory_id: UUID, least: float = 0.0) -> list[Relationship]:
-        """Render those to a memory that are at least so strong."""
-        return self._rendered(self._to.rows(memory_id), least)
+    def incoming(self, memory_id: UUID) -> list[Relationship]:
+        return [self.relationship(row) for row in self._living(self._to.rows(memory_id)).tolist()]
 
-    def others(self, memory_id: UUID) -> tuple[list[bytes], list[float]]:
-        """Give the keys of the memories that one is related to, and how strongly."""
+    def around(self, memory_id: UUID) -> Around:
+        """Give the relationships of a memory in either direction."""
         outgoing, incoming = self._living(self._from.rows(memory_id)), self._living(self._to.rows(memory_id))
-        keys = self._to.keys(outgoing) + self._from.keys(incoming)
-        return keys, self._strengths[np.concatenate((outgoing, incoming))].tolist()
-
-    def strengths(self) -> Iterator[tuple[RelationshipType, float]]:
-        """Give the type and strength of each."""
-        rows = np.flatnonzero(self._alive)
-        codes: list[int] = self._types[rows].tolist()
-        strengths: list[float] = self._strengths[rows].tolist()
-        return ((_TYPES[code], strength) for code, strength in zip(codes, strengths, strict=True))
+        others = np.concatenate((self._to.ids[outgoing], self._from.ids[incoming]))
+        rows = np.concatenate((outgoing, incoming))
+        strengths = self._strengths[rows].astype(np.float64)
+        # Rows are in the order of their ids.
+        order = np.lexsort((rows, -strengths))
+        return Around(others[order], self._types[rows[order]].astype(np.intp), strengths[order])
 
     def _living(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return rows[self._alive[rows]]
-
-    def _rendered(self, rows: NDArray[np.intp], least: float) -> list[Relationship]:
-        if not len(rows):
-            return []
-        return [self.relationship(row) for row in rows[self._alive[rows] & (self._strengths[rows] >= least)].tolist()]
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
@@ -122,7 +160,7 @@ class LinkTable:
             id=_id(self._id_bytes, row),
             memory_id=self._from.memory_id(row),
             related_memory_id=self._to.memory_id(row),
-            type=_TYPES[int(self._types[row])],
+            type=RELATIONSHIP_TYPES[int(self._types[row])],
             strength=float(self._strengths[row]),
             explanation=self._explanations[int(self._explained_by[row])],
             created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
@@ -142,17 +180,16 @@ class _Ends:
         order = np.argsort(halves)
         return halves[order], order
 
+    @property
+    def ids(self) -> NDArray[np.void]:
+        return packed(self._memory_ids)
+
     def rows(self, memory_id: UUID) -> NDArray[np.intp]:
+        """Find the rows that have this memory at this end."""
         halves, order = self._sorted
         half = np.uint64(memory_id.int & (1 << 64) - 1)
-        first = int(halves.searchsorted(half, "left"))
-        rows = order[first : first + int(halves[first:].searchsorted(half, "right"))]
-        if not len(rows):
-            return rows
-        return rows[np.frombuffer(self._memory_ids, dtype=">u8")[::2][rows] == np.uint64(memory_id.int >> 64)]
-
-    def keys(self, rows: NDArray[np.intp]) -> list[bytes]:
-        return split(np.frombuffer(self._memory_ids, dtype=f"V{ID_BYTES}")[rows].tobytes())
+        rows = order[halves.searchsorted(half, "left") : halves.searchsorted(half, "right")]
+        return rows[self.ids[rows] == np.void(memory_id.bytes)]
 
     def memory_id(self, row: int) -> UUID:
         return _id(self._memory_ids, row)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pronoia.domain.errors import InvalidInputError
 from pronoia.memory.working_set import WorkingSet
 from pronoia.ports.snapshots import UserState
+from pronoia.resilience.admission import tells_nothing
 from pronoia.resilience.deadline import without_deadline
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pronoia.ports.snapshots import Snapshot
     from pronoia.ports.telemetry import Meter
 
+LOADS_AT_ONCE = 3
+"""Whole users read side by side. More would take every connection and the event loop from those who are here."""
 NEVER_REACHED = 1 << 62
 """A version that keeps a set stale: it was being read while changes may have gone unheard."""
 
@@ -53,6 +56,7 @@ class Residents:
         self._residents: OrderedDict[bytes, _Resident] = OrderedDict()
         self._loading: dict[bytes, asyncio.Task[WorkingSet | None]] = {}
         self._heard_while_loading: dict[bytes, _Resident] = {}
+        self._places = asyncio.Semaphore(LOADS_AT_ONCE)
 
     @property
     def users(self) -> int:
@@ -72,8 +76,10 @@ class Residents:
         digest = scope.digest
         earlier = self._loading.get(digest)
         # A load that began before this call may have missed what the caller wrote since.
-        if earlier is not None and await asyncio.shield(earlier) is None:
-            return None
+        if earlier is not None:
+            tells_nothing()
+            if await asyncio.shield(earlier) is None:
+                return None
         resident = self._residents.get(digest)
         if resident is not None and not resident.is_stale and (minimum_version or 0) <= resident.working_set.version:
             self._residents.move_to_end(digest)
@@ -83,6 +89,7 @@ class Residents:
             task = asyncio.create_task(self._load(scope, digest), context=without_deadline())
             self._loading[digest] = task
             task.add_done_callback(lambda _: self._loading.pop(digest, None))
+        tells_nothing()
         # The leader runs in its own task: a caller who leaves must not fail those who wait with it.
         working_set = await asyncio.shield(task)
         if working_set is not None and (minimum_version or 0) > working_set.version:
@@ -154,15 +161,18 @@ class Residents:
 
     async def _load(self, scope: Scope, digest: bytes) -> WorkingSet | None:
         resident = self._residents.get(digest)
-        since = None
-        if resident is None:
+        if resident is not None:
+            held = resident.working_set
+            return await self._read(scope, held, UserState(held.version, held.activity, held.count))
+        async with self._places:
             state = await self._store.state(scope)
             if state.memory_count > self._resident_limit:
                 return None
-            held = WorkingSet(scope, self._space, self._dimensions)
-        else:
-            held = resident.working_set
-            since = UserState(held.version, held.activity, held.count)
+            return await self._read(scope, WorkingSet(scope, self._space, self._dimensions), None)
+
+    async def _read(self, scope: Scope, held: WorkingSet, since: UserState | None) -> WorkingSet:
+        """Read what is new since a state, or everything, into a set and keep it."""
+        digest = scope.digest
         # What was heard before the load is in it, or never was: a notice of a rolled back write must not reload for
         # ever. What is heard while it runs may have come too late for it, and still counts afterwards.
         loaded = _Resident(held)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pronoia.memory.analyzer import query_terms
+from pronoia.memory.columns import split
+from pronoia.memory.link_table import RELATIONSHIP_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,11 +194,11 @@ def _relationships(working_set: WorkingSet, recent: NDArray[np.intp]) -> dict[in
     if not len(working_set.links):
         return found
     for memory_id in working_set.ids(recent.tolist()):
-        for link in (*working_set.links.outgoing(memory_id), *working_set.links.incoming(memory_id)):
-            other = link.related_memory_id if link.memory_id == memory_id else link.memory_id
-            row = working_set.row_of(other)
-            if row is not None and link.strength > found.get(row, (0.0, None))[0]:
-                found[row] = (link.strength, link.type)
+        around = working_set.links.around(memory_id)
+        rows: list[int] = working_set.rows_of(split(around.others.tobytes())).tolist()
+        for row, place, strength in zip(rows, around.types.tolist(), around.strengths.tolist(), strict=True):
+            if row >= 0 and strength > found.get(row, (0.0, None))[0]:
+                found[row] = (strength, RELATIONSHIP_TYPES[place])
     return found
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from pronoia.memory.columns import split
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,17 +61,13 @@ def measure_use(
 
 
 def _relationship(working_set: WorkingSet, rows: NDArray[np.intp], best: NDArray[np.intp]) -> NDArray[np.float32]:
+    strengths = np.zeros(len(rows), dtype=np.float32)
     if not len(rows) or not len(working_set.links):
-        return np.zeros(len(rows), dtype=np.float32)
-    keys: list[bytes] = []
-    found: list[float] = []
+        return strengths
     for memory_id in working_set.ids(best.tolist()):
-        others, strengths = working_set.links.others(memory_id)
-        keys += others
-        found += strengths
-    by_row = np.zeros(int(rows[-1]) + 1, dtype=np.float32)
-    related = working_set.rows_of(keys)
-    # One that is -1 was deleted, one beyond the last candidate came meanwhile.
-    known = (related >= 0) & (related < len(by_row))
-    np.maximum.at(by_row, related[known], np.array(found, dtype=np.float32)[known])
-    return by_row[rows]
+        around = working_set.links.around(memory_id)
+        related = working_set.rows_of(split(around.others.tobytes()))
+        places = np.minimum(rows.searchsorted(related), len(rows) - 1)
+        found = rows[places] == related
+        np.maximum.at(strengths, places[found], around.strengths[found].astype(np.float32))
+    return strengths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,16 @@ class Measured:
         self.timed_out = False
 
 
+_passing: ContextVar[Measured | None] = ContextVar("passing", default=None)
+
+
+def tells_nothing() -> None:
+    """Say that how long the request under way takes is no sign of load: it waits for what is read once."""
+    measured = _passing.get()
+    if measured is not None:
+        measured.told = False
+
+
 class Gate:
     """Counts the requests inside, against the adaptive limit."""
 
@@ -55,6 +66,11 @@ class Gate:
     def limit(self) -> float:
         return self._limit.limit
 
+    @property
+    def is_crowded(self) -> bool:
+        """Say whether half of the room is taken: then it is worth a look who still waits."""
+        return self.in_flight >= self._limit.limit / 2
+
     def has_room_for(self, importance: Importance) -> bool:
         """Say whether a request of this importance may come in."""
         return importance is Importance.ALWAYS or self.in_flight < self._limit.limit * SHARES[importance]
@@ -63,6 +79,7 @@ class Gate:
     def passing(self, kind: str) -> Generator[Measured]:
         """Be inside. `kind` names requests that cost alike."""
         measured = Measured()
+        token = _passing.set(measured)
         self.in_flight += 1
         started = self._monotonic()
         try:
@@ -76,3 +93,4 @@ class Gate:
             elif measured.told:
                 self._limit.sample(kind, self._monotonic() - started, self.in_flight)
             self.in_flight -= 1
+            _passing.reset(token)

@@ -7,7 +7,8 @@ there is too little to compare. Five of its known troubles are met here:
   smallest limit it always learns, because then what is slow is not the queue.
 - Room added at every step lets the limit creep up under mild overload. Room is added only while nothing queues.
 - Kinds of requests that differ in cost would look like a change of load. Each kind has a baseline of its own.
-- A window with few requests says little about latency. It is left to AIMD.
+- A window with few requests says little about latency. It lasts until there are enough, as when each waits for a slow
+  database; if there still are not, it is left to AIMD.
 - What was shed, refused or exempt says nothing. It is not counted; see `admission`.
 """
 
@@ -34,6 +35,7 @@ class LimitPolicy:
     tolerance: float = 2.0
     """Times the baseline that a kind of request may take likewise."""
     window_seconds: float = 0.5
+    longest_window_seconds: float = 5.0
     enough_samples: int = 10
     smoothing: float = 0.5
     """How much of a change is made at once."""
@@ -60,7 +62,7 @@ class AdaptiveLimit:
         self._kinds: dict[str, _Kind] = {}
         self._most_in_flight = 0
         self._timed_out = False
-        self._ends_at = monotonic() + self._policy.window_seconds
+        self._began_at = monotonic()
 
     def sample(self, kind: str, seconds: float, in_flight: int) -> None:
         """Count a request that was answered; `in_flight` includes it."""
@@ -78,17 +80,27 @@ class AdaptiveLimit:
 
     def _note(self, in_flight: int) -> None:
         self._most_in_flight = max(self._most_in_flight, in_flight)
-        if (now := self._monotonic()) >= self._ends_at:
+        now, policy = self._monotonic(), self._policy
+        lasts = policy.window_seconds if self._says_enough else policy.longest_window_seconds
+        if now >= self._began_at + lasts:
             self._update()
             self._kinds.clear()
             self._most_in_flight = 0
             self._timed_out = False
-            self._ends_at = now + self._policy.window_seconds
+            self._began_at = now
+
+    @property
+    def _count(self) -> int:
+        return sum(kind.count for kind in self._kinds.values())
+
+    @property
+    def _says_enough(self) -> bool:
+        return self._timed_out or self._count >= self._policy.enough_samples
 
     def _update(self) -> None:
         policy = self._policy
         crowded = self._most_in_flight >= self.limit / 2
-        count = sum(kind.count for kind in self._kinds.values())
+        count = self._count
         if self._timed_out:
             wanted = self.limit * 0.9
         elif count < policy.enough_samples:

@@ -178,7 +178,8 @@ def _clusters(pairs: Sequence[tuple[int, int, int]]) -> set[int]:
 
 def _adjustments(use: UseReport) -> dict[str, float]:
     """Give how much more often than on average memories related by each type are used together, in [-1, 1]."""
-    shares = {kind.value: use.links.together.get(kind, []) for kind in RelationshipType}
-    seen = [one for of_type in shares.values() for one in of_type]
-    average = sum(seen) / len(seen) if seen else 0.0
-    return {kind: round(sum(all_) / len(all_) - average, 3) if all_ else 0.0 for kind, all_ in shares.items()}
+    none = np.zeros(0, dtype=np.bool_)
+    together = {kind.value: use.links.together.get(kind, none) for kind in RelationshipType}
+    seen = np.concatenate(list(together.values()))
+    average = float(seen.mean()) if len(seen) else 0.0
+    return {kind: round(float(all_.mean()) - average, 3) if len(all_) else 0.0 for kind, all_ in together.items()}

@@ -44,7 +44,7 @@ class LinkReport:
     """Memories with any."""
     strengths: dict[RelationshipType, float]
     """The mean of each type that there is."""
-    together: dict[RelationshipType, list[bool]]
+    together: dict[RelationshipType, NDArray[np.bool_]]
     """Of each relationship of a type, whether its memories were used in one session."""
 
 
@@ -162,9 +162,9 @@ class Insights:
         values: list[DailyValue] = []
         if used.any():
             values.append(DailyValue("avg_helpfulness", day, float(held.helpfulness[used].mean())))
-        strengths = [strength for _, strength in held.links.strengths()]
-        if strengths:
-            values.append(DailyValue("relationship_quality", day, float(np.mean(strengths))))
+        strengths = held.links.columns().strengths
+        if len(strengths):
+            values.append(DailyValue("relationship_quality", day, float(strengths.mean())))
         return values
 
     async def keep_measures(self, scope: Scope) -> None:
@@ -175,17 +175,17 @@ class Insights:
 
 def _report_links(held: WorkingSet, pairs: NDArray[np.int64]) -> LinkReport:
     columns = held.links.columns()
-    ends = np.sort(np.column_stack((held.rows_of(columns.from_keys), held.rows_of(columns.to_keys))), axis=1)
+    rows = held.rows_of_ids(np.concatenate((columns.from_ids, columns.to_ids)))
+    ends = np.sort(rows.reshape(2, -1).T, axis=1)
     codes, used = ends[:, 0] * held.size + ends[:, 1], pairs[:, 0] * held.size + pairs[:, 1]
     together = np.isin(codes, used)
-    strengths: dict[RelationshipType, list[float]] = {}
-    by_type: dict[RelationshipType, list[bool]] = {}
-    for place, (kind, strength) in enumerate(zip(columns.types, columns.strengths.tolist(), strict=True)):
-        strengths.setdefault(kind, []).append(strength)
-        if ends[place, 0] >= 0:
-            by_type.setdefault(kind, []).append(bool(together[place]))
-    means = {kind: round(sum(all_) / len(all_), 3) for kind, all_ in sorted(strengths.items())}
-    return LinkReport(len(columns.keys), len({*columns.from_keys, *columns.to_keys}), means, by_type)
+    kinds = columns.places_by_type()
+    return LinkReport(
+        count=len(columns.ids),
+        connected=len(np.unique(rows[rows >= 0])),
+        strengths={kind: round(float(columns.strengths[places].mean()), 3) for kind, places in kinds.items()},
+        together={kind: together[places[ends[places, 0] >= 0]] for kind, places in kinds.items()},
+    )
 
 
 def as_time(day: date) -> datetime:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
+from pronoia.memory.columns import split
 from pronoia.prediction.content import measure_content
 from pronoia.prediction.content_prior import shipped_content_prior
 from pronoia.prediction.signals import REASONS, SIGNALS
@@ -186,5 +187,5 @@ def _reasons(contributions: Sequence[float], content: ContentSignals | None, row
 def _related(held: WorkingSet, memory_id: UUID, recent_keys: set[bytes]) -> list[UUID]:
     if not recent_keys:
         return []
-    keys, _ = held.links.others(memory_id)
-    return sorted(UUID(bytes=key) for key in recent_keys.intersection(keys))
+    others = split(held.links.around(memory_id).others.tobytes())
+    return sorted(UUID(bytes=key) for key in recent_keys.intersection(others))

@@ -156,7 +156,7 @@ class Recall:
             raise NotFoundError("There is no such memory.", id=str(memory_id))
         self._uses.record(scope, [memory_id], AccessKind.GET, context)
         self._ranking_weights.used(scope, memory_id)
-        links = len(held.links.outgoing(memory_id)) + len(held.links.incoming(memory_id))
+        links = len(held.links.around(memory_id).others)
         return held.memory(row), links, held.version
 
     async def page(

@@ -109,10 +109,11 @@ class Relationships:
         held = await self._residents.get(scope, minimum_version)
         if held is None:
             return await self._store.relationship_types(scope)
-        strengths: dict[RelationshipType, list[float]] = {}
-        for kind, strength in held.links.strengths():
-            strengths.setdefault(kind, []).append(strength)
-        return [RelationshipCount(kind, len(all_), sum(all_) / len(all_)) for kind, all_ in sorted(strengths.items())]
+        columns = held.links.columns()
+        return [
+            RelationshipCount(kind, len(places), float(columns.strengths[places].mean()))
+            for kind, places in columns.places_by_type().items()
+        ]
 
     async def add(
         self,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.ports.insight_store import InsightStore, ScheduleStore
+    from pronoia.services.features import Feature
 
 LOOK_SECONDS = 60.0
 LEASE_SECONDS = 600.0
@@ -32,6 +33,8 @@ class Job:
     name: str
     pause_seconds: float
     work: Callable[[Scope], Awaitable[object]]
+    feature: Feature
+    """While the server does without it, the job waits."""
 
 
 class Schedule:
@@ -44,12 +47,14 @@ class Schedule:
         insights: InsightStore,
         jobs: Sequence[Job],
         clock: Callable[[], datetime],
+        is_off: Callable[[Feature], bool],
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._store = store
         self._insights = insights
         self._jobs = jobs
         self._clock = clock
+        self._is_off = is_off
         self._now = now
         self._holder = uuid4()
 
@@ -66,7 +71,7 @@ class Schedule:
 
     async def run_once(self) -> bool:
         """Do each job for one organisation whose turn it is, and say whether there was any."""
-        done = [await self._do(job) for job in self._jobs]
+        done = [await self._do(job) for job in self._jobs if not self._is_off(job.feature)]
         return any(done)
 
     async def _do(self, job: Job) -> bool:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
 
 from pronoia.domain.records import AccessKind, Filters
 from pronoia.memory.analyzer import query_terms, words
+from pronoia.memory.columns import split
+from pronoia.memory.link_table import RELATIONSHIP_TYPES
 from pronoia.recall.prior import shipped_suggestion_prior
 from pronoia.services.drafts import check_text
 from pronoia.services.recall import MAXIMUM_QUERY_LENGTH, WORDS_AND_VECTORS, SearchRequest
@@ -15,10 +20,9 @@ from pronoia.services.timing import timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.domain.records import Memory, Relationship
+    from pronoia.domain.records import Memory, RelationshipType
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
     from pronoia.ports.clock import Clock
@@ -50,6 +54,15 @@ class SuggestRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """The memory at the other end of a relationship in either direction."""
+
+    memory_id: UUID
+    type: RelationshipType
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     memory: Memory
     confidence: float
@@ -57,8 +70,8 @@ class Suggestion:
     similarity: float | None
     common_words: list[str]
     """The words of the context that the memory says too."""
-    related: list[tuple[UUID, Relationship]]
-    """The memory at the other end, and what leads there; strongest first."""
+    related: list[Related]
+    """Strongest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +195,13 @@ def _common_words(context: str, text: str) -> list[str]:
     return [word for word in dict.fromkeys(words(context)) if not said.isdisjoint(query_terms(word).tolist())]
 
 
-def _related(held: WorkingSet, memory_id: UUID) -> list[tuple[UUID, Relationship]]:
-    strong = held.links.of_strength(memory_id, STRONG_RELATIONSHIP)[:MAXIMUM_RELATED]
-    return [(link.related_memory_id if link.memory_id == memory_id else link.memory_id, link) for link in strong]
+def _related(held: WorkingSet, memory_id: UUID) -> list[Related]:
+    around = held.links.around(memory_id)
+    strong = min(int(np.count_nonzero(around.strengths >= STRONG_RELATIONSHIP)), MAXIMUM_RELATED)
+    others = split(around.others[:strong].tobytes())
+    types: list[int] = around.types[:strong].tolist()
+    strengths: list[float] = around.strengths[:strong].tolist()
+    return [
+        Related(UUID(bytes=other), RELATIONSHIP_TYPES[kind], strength)
+        for other, kind, strength in zip(others, types, strengths, strict=True)
+    ]

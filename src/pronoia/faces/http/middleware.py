@@ -13,6 +13,7 @@ import structlog
 from pronoia.domain.errors import OverloadedError, PayloadTooLargeError, PronoiaError, UnavailableError
 from pronoia.faces.http.auditing import note_refusal
 from pronoia.faces.http.errors import RequestTimeoutError, error_answer
+from pronoia.faces.http.protocol import has_hung_up, is_first
 from pronoia.faces.http.rate_limit import usage_headers
 from pronoia.faces.http.watch import Exchange, known_method
 from pronoia.resilience.admission import Importance
@@ -106,6 +107,8 @@ class Boundary:
 
     async def _within_time(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         entrance = self._entrances.find(answer.exchange.method, scope["path"])
+        if self._resilience.gate.is_crowded or is_first(scope):
+            await self._look_who_waits(scope)
         self._refuse_without_room(entrance.importance)
         received = False
         receiving = min(BODY_SECONDS, self._timeout_seconds)
@@ -123,6 +126,16 @@ class Boundary:
                 raise RequestTimeoutError("The request did not arrive in time.", limit=receiving) from error
             raise UnavailableError("The answer took too long. Try again.") from error
 
+    async def _look_who_waits(self, scope: HTTPScope) -> None:
+        """End a request whose client has hung up.
+
+        In an overload that is most of those that waited to be read, or with a new connection, to be accepted: libuv
+        accepts one at each turn of the loop.
+        """
+        await asyncio.sleep(0)  # lets the loop read the end that follows the request
+        if has_hung_up(scope):
+            raise ClientGoneError
+
     def _refuse_without_room(self, importance: Importance) -> None:
         if not self._resilience.gate.has_room_for(importance):
             self._resilience.shed(importance)
@@ -139,7 +152,7 @@ class Boundary:
                 measured.timed_out = time_left(1.0) == 0
                 raise
             # What is refused takes no time, and would make all else look slow.
-            measured.told = answer.exchange.status < HTTPStatus.BAD_REQUEST
+            measured.told = measured.told and answer.exchange.status < HTTPStatus.BAD_REQUEST
 
     async def _read(self, scope: HTTPScope, receive: Receive) -> bytes:
         limit = self._maximum_body_bytes

@@ -112,8 +112,8 @@ def _present(suggestion: Suggestion, weights: dict[str, float] | None, now: date
         ),
         reasoning=UNSET if weights is None else _reasoning(suggestion, used.recency_score, weights),
         related_memories=[
-            RelatedAnswer(related_memory_id=other, relationship_type=link.type, strength=link.strength)
-            for other, link in suggestion.related
+            RelatedAnswer(related_memory_id=one.memory_id, relationship_type=one.type, strength=one.strength)
+            for one in suggestion.related
         ],
     )
 

@@ -1,0 +1,101 @@
+"""PostgreSQL answers, but slowly. See operations.md, section 4, test 6."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import httpx2
+from fault_server import serving, times, until
+from ledger import Writers, check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fault_proxy import FaultProxy
+    from fault_server import FaultyServer, OwnPostgres
+
+DELAY_SECONDS, SPREAD_SECONDS = 0.2, 0.1
+WRITERS = 16
+"""Of the smallest limit, 20, what is optional may fill 16 and what is essential all."""
+HIGHEST_LIMIT = 30
+"""Half of it in use counts as crowded; of a server with more room, a slow database takes none that anybody misses."""
+LOW_LIMIT = 21
+FALL_SECONDS = 60.0
+OBSERVED = times(60, 1_200)
+PAUSE_SECONDS = 0.01
+LIVE_SECONDS = 1.0
+"""The promise for the 99th percentile."""
+RECOVERY_SECONDS = 10.0
+
+
+class Asker(threading.Thread):
+    """Asks one thing again and again until it is stopped, and notes each status and how long it took."""
+
+    def __init__(self, server: FaultyServer, method: str, path: str, headers: dict[str, str], body: object) -> None:
+        super().__init__(name=path)
+        self.answers: list[tuple[int, float]] = []
+        self._server = server
+        self._request = (method, f"{server.url}{path}", headers, body)
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        method, url, headers, body = self._request
+        # A connection for each request: one on which it was turned away would not be read for a while.
+        with httpx2.Client(headers={**headers, "Connection": "close"}, timeout=30) as http:
+            while not self._stopping.wait(PAUSE_SECONDS):
+                started = time.monotonic()
+                answer = http.request(method, url, json=body)
+                self.answers.append((answer.status_code, time.monotonic() - started))
+
+    def stop(self) -> list[tuple[int, float]]:
+        """Give all answers."""
+        self._stopping.set()
+        self.join(60)
+        assert not self.is_alive()
+        return self.answers
+
+
+def test_with_a_slow_database_the_limit_falls_and_what_can_wait_is_refused_before_what_cannot(
+    victim: OwnPostgres, proxy: FaultProxy, tmp_path: Path, seed: int
+) -> None:
+    user = {"X-API-Key": victim.key(), "X-User-ID": "asker"}
+    settings = {"PRONOIA_MAXIMUM_CONCURRENCY": str(HIGHEST_LIMIT)}
+    with serving(victim.url_through(proxy.port), tmp_path / "log", **settings) as server:
+        body = {"text": "Ada keeps bees behind the house"}
+        assert httpx2.post(f"{server.url}/api/v1/memories", json=body, headers=user, timeout=30).status_code == 201
+        about = {"query": "Ada's bees", "context": "Ada's bees"}
+        suggesting = Asker(server, "POST", "/api/v1/memories/suggest", user, about)
+        searching = Asker(server, "POST", "/api/v1/memories/search", user, about)
+        living = Asker(server, "GET", "/health/live", {}, None)
+        with Writers([server.url], [victim.key() for _ in range(WRITERS)], seed) as writers:
+            writers.await_acknowledgements(30)
+            until(lambda: _limit(server) == HIGHEST_LIMIT, FALL_SECONDS)
+            proxy.delay(DELAY_SECONDS, SPREAD_SECONDS)
+            living.start()
+            until(lambda: _limit(server) <= LOW_LIMIT, FALL_SECONDS)
+            suggesting.start()
+            searching.start()
+            seen = len(living.answers)
+            until(lambda: len(living.answers) >= seen + OBSERVED, FALL_SECONDS * times(1, 20))
+            suggested, searched, lived = suggesting.stop(), searching.stop(), living.stop()
+            proxy.delay(0, 0)
+            recovery = until(lambda: _suggests(server, user, about), RECOVERY_SECONDS)
+        check(server.url, writers, victim, [server.log])
+    refused = [status == 503 for status, _ in suggested]
+    assert sum(refused) >= 0.8 * len(refused) > 0
+    assert {status for status, _ in searched} == {200}
+    assert {status for status, _ in lived} == {200}
+    assert sorted(seconds for _, seconds in lived)[int(0.99 * len(lived))] <= LIVE_SECONDS
+    assert writers.attempts_that_failed == 0
+    writers.report("6 database slow", len(refused), [recovery])
+
+
+def _limit(server: FaultyServer) -> float:
+    text = httpx2.get(f"{server.url}/metrics", timeout=30).text
+    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith("concurrency_limit "))
+
+
+def _suggests(server: FaultyServer, headers: dict[str, str], body: object) -> bool:
+    return httpx2.post(f"{server.url}/api/v1/memories/suggest", json=body, headers=headers, timeout=30).is_success
