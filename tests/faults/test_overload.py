@@ -40,7 +40,8 @@ AFTERWARDS_SECONDS = 12
 RECOVERY_SECONDS = 10
 LEAST_GOODPUT = 0.8 if LONG else 0.5
 """Of the peak. Five seconds on a machine that does other things as well do not tell it to a fifth."""
-DEAD = 300
+DEAD = 100
+"""Fewer than may wait to be accepted."""
 
 
 @pytest.fixture

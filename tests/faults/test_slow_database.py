@@ -28,6 +28,8 @@ PAUSE_SECONDS = 0.01
 LIVE_SECONDS = 1.0
 """The promise for the 99th percentile."""
 RECOVERY_SECONDS = 10.0
+FEW = 0.05
+"""Of the writes, attempts that may be refused; each is acknowledged in the end, as `check` sees."""
 
 
 class Asker(threading.Thread):
@@ -88,7 +90,7 @@ def test_with_a_slow_database_the_limit_falls_and_what_can_wait_is_refused_befor
     assert {status for status, _ in searched} == {200}
     assert {status for status, _ in lived} == {200}
     assert sorted(seconds for _, seconds in lived)[int(0.99 * len(lived))] <= LIVE_SECONDS
-    assert writers.attempts_that_failed == 0
+    assert writers.attempts_that_failed <= FEW * len(writers.entries)
     writers.report("6 database slow", len(refused), [recovery])
 
 

@@ -83,13 +83,15 @@ USES = {
     "memories_version": Use("changed_ids", (*USER, EACH - 10, EACH - 10), 40),
     "memories_text": Use(
         "update_memory",
-        (*USER, ONE, EACH + 1, "Note 800 is about topic24 and thing800", *(None,) * 4, b"", None, NOW, None),
+        (*USER, ONE, EACH + 1, "Note 800 is about topic24 and thing800", *(None,) * 4, b"", None, NOW, None, 2, None),
         12,
     ),
     "memories_embedding_256": Use(
-        "search_candidates", (*CANDIDATES, halfvec(unit(1.0).values), "", *NO_FILTERS, 20), 1_500, INDEXED_USER[0]
+        "search_candidates", (*CANDIDATES, halfvec(unit(1.0).values), "", *NO_FILTERS, 20, None), 1_500, INDEXED_USER[0]
     ),
-    "memories_words": Use("search_candidates", (*CANDIDATES, None, "topic7", *NO_FILTERS, 20), 200, INDEXED_USER[0]),
+    "memories_words": Use(
+        "search_candidates", (*CANDIDATES, None, "topic7", *NO_FILTERS, 20, None), 200, INDEXED_USER[0]
+    ),
     "memories_archived": Use("load_accesses", (*USER, 100), EACH // 100),
     "memory_usage_pkey": Use("read_usage", (*USER, [ONE, OTHER]), 2),
     "accesses_pkey": Use("load_accesses", (*USER, 100), 110),

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 WORKER_START_SECONDS = 30
+WAITING_CONNECTIONS = 256
+"""Not accepted yet. They are accepted in turn, so in an overload the clients of a longer queue would have given up."""
 
 
 def register(app: typer.Typer) -> None:
@@ -155,6 +157,7 @@ def _uvicorn_config(settings: Settings, make_context: Callable[..., SSLContext] 
         workers=settings.workers,
         loop="uvloop",
         http=BoundedProtocol,
+        backlog=WAITING_CONNECTIONS,
         access_log=False,
         # By default it believes any proxy on this machine; we believe those that are listed.
         proxy_headers=False,

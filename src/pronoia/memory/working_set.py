@@ -11,10 +11,12 @@ import msgspec
 import numpy as np
 
 from pronoia.domain.records import Memory
+from pronoia.domain.trust import trust_of
 from pronoia.memory.columns import Categories, Column, packed, split
 from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
+from pronoia.memory.origins import Origins
 from pronoia.memory.sessions import SessionOrder
 from pronoia.ports.snapshots import RelationshipColumns
 
@@ -77,6 +79,7 @@ class WorkingSet:
         self.sessions = Categories()
         self.agents = Categories()
         self.speakers = Categories()
+        self.origins = Origins()
         self.lexicon = Lexicon()
         self.links = Links(RelationshipColumns())
         self.history = History()
@@ -91,7 +94,7 @@ class WorkingSet:
         """
         frozen = copy(self)
         for name, part in vars(self).items():
-            if isinstance(part, Column | Categories | Lexicon | Links):
+            if isinstance(part, Column | Categories | Origins | Lexicon | Links):
                 vars(frozen)[name] = part.frozen()
         return frozen
 
@@ -174,6 +177,7 @@ class WorkingSet:
         return (
             sum(column.nbytes for column in columns)
             + sum(column.nbytes for column in names)
+            + self.origins.nbytes
             + self.lexicon.nbytes
             + self.links.nbytes
             + self.history.nbytes
@@ -266,6 +270,8 @@ class WorkingSet:
             usage_count=int(self.usage_count[row]),
             last_accessed=None if np.isnan(used) else _time(used),
             helpfulness_score=round(float(self.helpfulness[row]), 6),
+            trust=trust_of(int(self.origins.trust[row])),
+            provenance=self.origins.provenance(row),
         )
 
     def tags(self, row: int) -> list[str]:
@@ -287,6 +293,8 @@ class WorkingSet:
             mask &= self.created_at > filters.created_after.timestamp()
         if filters.created_before is not None:
             mask &= self.created_at < filters.created_before.timestamp()
+        if filters.minimum_trust is not None:
+            mask &= self.origins.trust >= filters.minimum_trust.rank
         if filters.tags or filters.metadata:
             for row in np.flatnonzero(mask).tolist():
                 mask[row] = self._has(row, filters)
@@ -370,6 +378,7 @@ class WorkingSet:
         self.sessions.extend(columns.session_ids)
         self.agents.extend(columns.agent_ids)
         self.speakers.extend(columns.speakers)
+        self.origins.extend(columns)
         self._size += count
         self._keep_counts(first, replaced)
 
