@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.domain.records import Filters
     from pronoia.memory.sessions import Neighbours
     from pronoia.ports.snapshots import MemoryColumns, Snapshot, UsageColumns
 
@@ -278,27 +277,8 @@ class WorkingSet:
         encoded = self._tags[row]
         return [] if encoded == "[]" else msgspec.json.decode(encoded, type=list[str])
 
-    def matching(self, filters: Filters) -> NDArray[np.bool_]:
-        """Mark living rows that meet all conditions; bool (n,)."""
-        mask = self.alive.copy()
-        for wanted, column in (
-            (filters.project_id, self.projects),
-            (filters.source, self.sources),
-            (filters.session_id, self.sessions),
-            (filters.agent_id, self.agents),
-        ):
-            if wanted is not None:
-                mask &= column.codes == column.code(wanted)
-        if filters.created_after is not None:
-            mask &= self.created_at > filters.created_after.timestamp()
-        if filters.created_before is not None:
-            mask &= self.created_at < filters.created_before.timestamp()
-        if filters.minimum_trust is not None:
-            mask &= self.origins.trust >= filters.minimum_trust.rank
-        if filters.tags or filters.metadata:
-            for row in np.flatnonzero(mask).tolist():
-                mask[row] = self._has(row, filters)
-        return mask
+    def metadata(self, row: int) -> dict[str, object]:
+        return msgspec.json.decode(self._metadata[row], type=dict[str, object])
 
     def similarities(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the cosine of each row with a unit vector; 0 where there is no vector; float32 (n,)."""
@@ -313,14 +293,6 @@ class WorkingSet:
         if counted:
             self.usage_count[row] += 1
             self.last_accessed[row] = at
-
-    def _has(self, row: int, filters: Filters) -> bool:
-        if filters.tags and not set(filters.tags) <= set(self.tags(row)):
-            return False
-        if not filters.metadata:
-            return True
-        metadata = msgspec.json.decode(self._metadata[row], type=dict[str, object])
-        return all(key in metadata and _equal(metadata[key], value) for key, value in filters.metadata.items())
 
     def _neighbours(self) -> Neighbours:
         state = self._size, self._deaths
@@ -419,8 +391,3 @@ def _mixed(ids: NDArray[np.void]) -> NDArray[np.uint64]:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _equal(stored: object, wanted: object) -> bool:
-    """Compare JSON scalars: true is not 1, and 1 is 1.0."""
-    return stored == wanted and isinstance(stored, bool) == isinstance(wanted, bool)

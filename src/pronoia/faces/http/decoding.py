@@ -43,6 +43,8 @@ def read_query(query_string: bytes) -> dict[str, str]:
         raise InvalidInputError("The query string is malformed.", field="query") from error
     values: dict[str, str] = {}
     for name, value in pairs:
+        if "\0" in value:
+            raise InvalidInputError(f"{name} must not contain NUL.", field=name)
         values[name] = f"{values[name]},{value}" if name in values else value
     return values
 

@@ -231,7 +231,7 @@ async def _call(
         caller=caller,
         query=convert_query(values, operation.query),
         body=body,
-        path=request.path_params,
+        path=_nameable(request.path_params),
         headers=headers,
         peer=request.client.host if request.client is not None else None,
         authenticate=partial(_authenticate, surroundings, request),
@@ -239,6 +239,13 @@ async def _call(
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
         route=f"{operation.method} {operation.path}",
     )
+
+
+def _nameable(path: Mapping[str, str]) -> Mapping[str, str]:
+    """Refuse what no row can be called by: PostgreSQL keeps no NUL."""
+    if any("\0" in name for name in path.values()):
+        raise NotFoundError("There is nothing with this id.")
+    return path
 
 
 def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
