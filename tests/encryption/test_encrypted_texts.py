@@ -11,14 +11,18 @@ from encryption_makers import NOW, memory
 from pronoia.adapters.postgres.cache_tier import PostgresCacheTier
 from pronoia.adapters.postgres.encryption import PlainRows, PostgresEncryption
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
+from pronoia.adapters.postgres.quarantine_store import PostgresQuarantineStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
-from pronoia.domain.errors import EncryptedTextError
+from pronoia.domain.errors import EncryptedTextError, InvalidInputError
 from pronoia.domain.identifiers import ENCRYPTED_MARK, Scope, new_id
+from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
 from pronoia.domain.records import Filters, Idempotency, MemoryChanges
 from pronoia.ports.cache_tier import CacheEntry
 from pronoia.ports.learning_stores import RankingExample
+from pronoia.ports.quarantine_store import Selection
 from pronoia.resilience.clock import SystemClock
+from pronoia.services.drafts import check_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -165,3 +169,18 @@ async def test_what_was_stored_before_is_encrypted_in_batches_and_read_meanwhile
     history = [(one.old_text, one.new_text) for one in await store.history(scope, old[0].id)]
     assert history == [(None, f"{CANARY} 0"), (f"{CANARY} 0", f"{CANARY} new")]
     assert (await store.add(scope, [memory(f"{CANARY} 7")], None)).memories[0].duplicate_of == old[7].id
+
+
+async def test_a_quarantined_text_is_read_as_well(database: Database, texts: DataKeys, scope: Scope) -> None:
+    store = PostgresQuarantineStore(database, resident_limit=100, texts=texts)
+    one = memory(CANARY)
+    await store.add(scope, [one], None)
+    action = MaintenanceAction(new_id(NOW), MaintenanceKind.QUARANTINE, NOW)
+    await store.take(scope, action, Selection(memory_ids=(one.id,)), 10, None, None)
+    assert [found.text for found in await store.quarantined(scope, None, 10)] == [CANARY]
+
+
+def test_no_given_text_may_begin_as_an_encrypted_one() -> None:
+    with pytest.raises(InvalidInputError, match="text must not begin with the mark"):
+        check_text(f"{ENCRYPTED_MARK}abc", "text", 100)
+    check_text(f"a {ENCRYPTED_MARK}", "text", 100)
