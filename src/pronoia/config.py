@@ -159,6 +159,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     burst_limit: Annotated[
         int, Meta(ge=0, description="Requests in ten seconds of a user on the free plan; more cost twice for a minute.")
     ] = 50
+    minimum_trust: Annotated[
+        Literal["untrusted", "unverified", "trusted"],
+        Meta(
+            description="What a memory must be trusted to be searched, predicted and suggested, unless a request says."
+        ),
+    ] = "untrusted"
     cors_origins: Annotated[
         str, Meta(description="Comma list of origins a browser may call from; empty allows none.")
     ] = ""

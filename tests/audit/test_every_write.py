@@ -55,6 +55,11 @@ WRITING: dict[str, tuple[str, Callable[[Ids], dict[str, Any]]]] = {
             ]
         },
     ),
+    "POST /api/v1/memories/{memory_id}/quarantine": ("memories_quarantined", lambda _: {"reason": CANARY}),
+    "POST /api/v1/memories/{memory_id}/release": ("memories_released", lambda _: {}),
+    "POST /api/v1/quarantine": ("memories_quarantined", lambda ids: {"batch_id": ids["batch_id"]}),
+    "POST /api/v1/quarantine/release": ("memories_released", lambda _: {"source": CANARY}),
+    "POST /api/v1/batches/{batch_id}/rollback": ("batch_rolled_back", lambda _: {}),
     "POST /api/v1/learning/maintenance/apply": (
         "maintenance_applied",
         lambda ids: {"actions": [{"action": "archive", "memory_id": ids["other"]}]},
@@ -158,6 +163,8 @@ async def _of_instance(audited: Audited):
 def _made(route: str, answer: Any) -> Ids:
     """Give the ids that later requests need."""
     match route:
+        case "POST /api/v1/memories/batch":
+            return {"batch_id": answer["batch_id"]}
         case "POST /api/v1/relationships":
             return {"relationship_id": answer["id"]}
         case "POST /api/v1/learning/maintenance/apply":

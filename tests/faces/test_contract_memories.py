@@ -10,7 +10,7 @@ import pytest
 FIELDS = {
     "id", "user_id", "text", "source", "project_id", "tags", "metadata", "created_at", "updated_at", "usage_count",
     "last_accessed", "helpfulness_score", "access_pattern", "duplicate_of", "session_id", "agent_id", "speaker",
-    "occurred_at",
+    "occurred_at", "trust", "provenance",
 }  # fmt: skip
 
 

@@ -51,3 +51,4 @@ async def fill(superuser: asyncpg.Connection, size: Size) -> None:
     await superuser.execute(STATEMENTS, timeout=300)
     await superuser.execute("set session_replication_role = origin")
     await superuser.execute("analyze", timeout=300)
+    await superuser.execute("vacuum memories", timeout=300)  # puts new rows into the index over time

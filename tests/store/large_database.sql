@@ -40,7 +40,8 @@ select pg_temp.org(p), pg_temp.who(p), pg_temp.id(p, n), n, n, pg_temp.at(n / pg
     ) end,
     'Note ' || n || ' is about topic' || n % 97 || ' and thing' || n % 1009, 'api', 'project ' || n % 7, '["tag"]',
     '{}', '\x0100000002000000', case when n % 500 = 0 then pg_temp.id(p, n) end
-from generate_series(1, pg_temp.users()) p, generate_series(1, pg_temp.memories()) n;
+from generate_series(1, pg_temp.users()) p, generate_series(1, pg_temp.memories()) n
+order by n, p;
 
 insert into memory_usage (organisation_id, user_id, memory_id, usage_count, last_accessed)
 select pg_temp.org(p), pg_temp.who(p), pg_temp.id(p, n), n % 50, pg_temp.at(n / pg_temp.memories()::float8)
@@ -106,3 +107,14 @@ select pg_temp.org(p), pg_temp.who(p), int8send(n), '\x00', 0.1, now() + make_in
 from generate_series(1, pg_temp.users()) p, generate_series(1, pg_temp.memories()) n;
 
 insert into kept_answers select * from shared_answers;
+
+insert into audit_log (organisation_id, action, outcome, actor, number)
+select pg_temp.org(p), 'memory.created', 'succeeded', 'key:1',
+    case when n % 1000 > 0 then (p - 1) / 5 * pg_temp.memories() + n end
+from generate_series(1, pg_temp.users()) p, generate_series(1, pg_temp.memories()) n;
+
+insert into audit_heads (organisation_id, number, hash, chained_at)
+select organisation_id, max(number), '\x00', now() from audit_log where number is not null group by organisation_id;
+
+insert into projects (organisation_id, project_id, retention_days, created_at)
+select organisation_id, 'project 1', 390, now() from organisations;

@@ -115,9 +115,10 @@ async def test_a_write_sent_again_is_not_acknowledged_either_until_a_standby_has
         administrator = await asyncpg.connect(url.replace("pronoia@", "postgres@"), timeout=SECONDS)
         await administrator.execute("alter system set synchronous_standby_names = 'nobody'")
         await administrator.execute("select pg_reload_conf()")
+        new = memory()
         for write in (
-            partial(store.add, scope, [memory()], Idempotency("add", b"")),
-            partial(store.forget, scope, Idempotency("forget", b"")),
+            partial(store.add, scope, [new], Idempotency("add", b"")),
+            partial(store.delete, scope, new.id, new.created_at, Idempotency("delete", b"")),
         ):
             for _ in range(2):
                 writing = asyncio.create_task(write())

@@ -88,7 +88,8 @@ async def test_a_small_tenant_among_a_large_one_is_given_as_many_as_it_asks_for(
         await connection.execute("set local enable_sort = off")
         await connection.execute("set local enable_bitmapscan = off")
         ids = await connection.fetch(
-            "select search_candidates($1, $2, $3::halfvec, '', null, null, null, null, null, null, null, null, 10)",
+            "select search_candidates($1, $2, $3::halfvec, '', null, null, null, null, null, null, null, null, 10, "
+            "null)",
             *("small", SPACE, _halves(unit(1))),
         )
     assert len(ids) == 10

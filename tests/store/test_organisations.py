@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from store_makers import NOW, memory
+from store_makers import NOW, erasure, memory
 
 from pronoia.adapters.postgres.organisation_store import (
     PostgresOrganisationStore,
@@ -78,7 +78,7 @@ async def test_a_role_outlives_forgetting_and_versions_go_on(
     users = PostgresUserStore(database)
     await store.add(scope, [memory("one")], None)
     await users.set_role(scope.organisation_id, "ada", Role.READER)
-    forgotten = await store.forget(scope, None)
+    forgotten = await store.forget(scope, None, erasure())
     assert await users.listed(scope.organisation_id, "", 10) == []
     assert await users.role(scope.organisation_id, "ada") is Role.READER
     again = await users.set_role(scope.organisation_id, "ada", Role.MEMBER)

@@ -97,10 +97,10 @@ async def test_writing_reads_no_more_than_the_memories_it_is_about(
     database: Database, ids: dict[Scope, list[UUID]]
 ) -> None:
     user, memory_ids = next(iter(ids.items()))
-    owner = (user.organisation_id, user.user_id)
+    owner, told = (user.organisation_id, user.user_id), ("memory.updated", "key:1", None, None, None, "{}")
     async with database.durable() as connection:
         before = await _rows_read(connection)
-        await connection.fetch(QUERIES["begin_write"], *owner, 0, None)
+        await connection.fetch(QUERIES["begin_write"], *owner, 0, None, *told)
         await connection.fetch(
             QUERIES["update_memory"], *owner, memory_ids[0], 99, "text 7", *(None,) * 4, b"", None, NOW, None
         )

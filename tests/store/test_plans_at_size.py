@@ -42,8 +42,10 @@ def large_url(postgres_url: str, template: str) -> Iterator[str]:
 
     async def prepare() -> None:
         superuser = await asyncpg.connect(address(url, user="postgres"), timeout=10)
-        await fill(superuser, Size(users=USERS, memories=ROWS, uses=ROWS, indexed=VECTORS, idle=ROWS))
-        await superuser.close()
+        try:
+            await fill(superuser, Size(users=USERS, memories=ROWS, uses=ROWS, indexed=VECTORS, idle=ROWS))
+        finally:
+            await superuser.close()
 
     asyncio.run(prepare())
     yield url
@@ -75,6 +77,7 @@ CANDIDATES = (INDEXED_USER[1], "model")
 SOON = datetime.now(UTC) + timedelta(minutes=1)
 DELETION = ("delete_memory", (*USER, ONE, EACH + 1, NOW))
 
+TOLD = ("memory.updated", "key:1", None, None, None, "{}")
 USES = {
     "users_pkey": Use("user_state", USER, 4),
     "users_indexing": Use("users_to_index", (100,), 2, None),
@@ -83,13 +86,16 @@ USES = {
     "memories_version": Use("changed_ids", (*USER, EACH - 10, EACH - 10), 40),
     "memories_text": Use(
         "update_memory",
-        (*USER, ONE, EACH + 1, "Note 800 is about topic24 and thing800", *(None,) * 4, b"", None, NOW, None),
+        (*USER, ONE, EACH + 1, "Note 800 is about topic24 and thing800", *(None,) * 4, b"", None, NOW, None, 2, None),
         12,
     ),
+    "memories_created_at": Use("expired_memories", (datetime.now(UTC), 1_000), 10_000, None),
     "memories_embedding_256": Use(
-        "search_candidates", (*CANDIDATES, halfvec(unit(1.0).values), "", *NO_FILTERS, 20), 1_500, INDEXED_USER[0]
+        "search_candidates", (*CANDIDATES, halfvec(unit(1.0).values), "", *NO_FILTERS, 20, None), 1_500, INDEXED_USER[0]
     ),
-    "memories_words": Use("search_candidates", (*CANDIDATES, None, "topic7", *NO_FILTERS, 20), 200, INDEXED_USER[0]),
+    "memories_words": Use(
+        "search_candidates", (*CANDIDATES, None, "topic7", *NO_FILTERS, 20, None), 200, INDEXED_USER[0]
+    ),
     "memories_archived": Use("load_accesses", (*USER, 100), EACH // 100),
     "memory_usage_pkey": Use("read_usage", (*USER, [ONE, OTHER]), 2),
     "accesses_pkey": Use("load_accesses", (*USER, 100), 110),
@@ -101,7 +107,7 @@ USES = {
     "relationships_version": Use("changed_ids", (*USER, EACH - 10, EACH - 10), 40),
     "removals_pkey": Use("changed_ids", (*USER, EACH - 10, EACH - 10), 24),
     "memory_revisions_pkey": Use("read_history", (*USER, ONE), 4),
-    "idempotency_keys_pkey": Use("begin_write", (*USER, 0, "key 777"), 2),
+    "idempotency_keys_pkey": Use("begin_write", (*USER, 0, "key 777", *TOLD), 2),
     "idempotency_keys_created_at": Use("purge_idempotency_keys", (86_400.0, 100), 250, None),
     "work_pkey": Use("finish_vectors", (*USER, EACH, [ONE], [SOON], ["model"], [halfvec(unit(1.0).values)]), 4),
     "work_available_at": Use("claim_work", ("embed", 10, 60.0), 60, None),
@@ -114,6 +120,8 @@ USES = {
     "daily_outcomes_day": Use("purge_metrics", ((datetime.now(UTC) - timedelta(days=142)).date(), 1_000), 1_000, None),
     "learning_metrics_pkey": Use("read_metrics", (*USER, (datetime.now(UTC) - timedelta(days=7)).date()), 20),
     "learning_metrics_day": Use("count_metric_rows", ((datetime.now(UTC) - timedelta(days=1)).date(),), 150, None),
+    "audit_log_number": Use("read_audit", (USER[0], None, *(None,) * 5, 0, 20), 25),
+    "audit_log_waiting": Use("chain_audit", (10,), 10_100, None),
     "shared_answers_pkey": Use("find_shared_answer", (*USER, (777).to_bytes(8), NOW), 2),
     "kept_answers_pkey": Use("find_kept_answer", (*USER, (777).to_bytes(8), NOW), 2),
 }
@@ -121,6 +129,7 @@ USES = {
 
 NOT_HELD = {
     "api_keys_pkey": "a constraint: a key's id alone is as good",
+    "audit_log_pkey": "a constraint: rows are found by their numbers, or while they wait",
     "shared_answers_by_expiry": "cleaning counts what is left, so it reads the table in any case",
     "kept_answers_by_expiry": "the same",
 }

@@ -135,7 +135,7 @@ async def test_changes_are_announced_through_it_and_heard_past_it(database: Data
     scope, heard = Scope(uuid4(), "ada"), asyncio.Queue[tuple[bytes, int, int]]()
     listening = asyncio.Event()
     listener = PostgresChangeFeed(database, direct_url=way.direct_url, timeout_seconds=SECONDS)
-    task = asyncio.create_task(listener.run(lambda *change: heard.put_nowait(change), listening.set))
+    task = asyncio.create_task(listener.run(lambda *change: heard.put_nowait(change), lambda _: None, listening.set))
     await asyncio.wait_for(listening.wait(), SECONDS)
     other = PostgresChangeFeed(database, direct_url=way.direct_url, timeout_seconds=SECONDS)
     await other.announce([(scope, UserState(7, 3, 1))])

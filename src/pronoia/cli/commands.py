@@ -13,6 +13,7 @@ from pronoia.cli import (
     migrate,
     organisations,
     projects,
+    quarantine,
     restore,
     serve,
     subject,
@@ -65,6 +66,7 @@ projects.register(app)
 users.register(app)
 import_memories.register(app)
 export_memories.register(app)
+quarantine.register(app)
 subject.register(app)
 migrate.register(app)
 backup.register(app)

@@ -12,6 +12,7 @@ from pronoia.adapters.postgres.organisation_store import (
     PostgresProjectStore,
     PostgresUserStore,
 )
+from pronoia.adapters.postgres.quarantine_store import PostgresQuarantineStore
 from pronoia.config import zone_of
 from pronoia.services.analysis import Analysis
 from pronoia.services.authentication import Authentication
@@ -25,6 +26,7 @@ from pronoia.services.memories import Memories
 from pronoia.services.organisations import Organisations
 from pronoia.services.predictions import Predictions
 from pronoia.services.projects import Projects
+from pronoia.services.quarantine import Quarantine
 from pronoia.services.rate_limiter import RateLimiter
 from pronoia.services.rate_limits import NO_LIMITS, Limits, RateLimits
 from pronoia.services.relationships import Relationships
@@ -85,6 +87,7 @@ def make_services(base: Foundation, parts: Parts) -> Services:
         organisations=Organisations(store=PostgresOrganisationStore(base.database), clock=base.clock),
         projects=Projects(store=PostgresProjectStore(base.database), clock=base.clock),
         users=users,
+        quarantine=_quarantine(base, parts),
         limits=_rate_limits(base),
         health=Health(database=base.database, resilience=base.resilience, clock=base.clock),
         resilience=base.resilience,
@@ -162,6 +165,17 @@ def _maintenance(base: Foundation, parts: Parts) -> Maintenance:
         clock=base.clock,
         meter=base.meter,
         executor=base.report_executor,
+    )
+
+
+def _quarantine(base: Foundation, parts: Parts) -> Quarantine:
+    return Quarantine(
+        store=PostgresQuarantineStore(base.database, resident_limit=base.settings.resident_limit),
+        residents=base.residents,
+        changes=parts.changes,
+        ranking_weights=parts.ranking_weights,
+        clock=base.clock,
+        meter=base.meter,
     )
 
 

@@ -15,6 +15,13 @@ class MaintenanceKind(StrEnum):
     MERGE = "merge"
     ARCHIVE = "archive"
     REMOVE_LINK = "remove_link"
+    QUARANTINE = "quarantine"
+    """Does not expire: what is quarantined stays so until it is released or deleted."""
+    ROLLBACK = "rollback"
+
+
+QUARANTINES = (MaintenanceKind.QUARANTINE, MaintenanceKind.ROLLBACK)
+"""Done and undone by administrators alone; each takes any number of memories out of use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pronoia.domain.trust import Trust
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -33,6 +35,11 @@ class Principal(Protocol):
     @property
     def plan(self) -> Plan: ...
 
+    @property
+    def trust(self) -> Trust:
+        """Say how far what it writes may be believed, at most."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ProvidedUser:
@@ -44,3 +51,4 @@ class ProvidedUser:
     user_id: str
     permissions: frozenset[Permission]
     plan: Plan
+    trust: Trust = Trust.TRUSTED

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID  # noqa: TC003 - records are decoded by their annotations
 
+from pronoia.domain.trust import Provenance, Trust
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,6 +60,8 @@ class NewMemory:
     terms: bytes
     """The analyzed words in order, one little-endian uint32 a word."""
     vector: Vector | None
+    trust: Trust = Trust.TRUSTED
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ class MemoryChanges:
     metadata: str | None = None
     terms: bytes | None = None
     vector: Vector | None = None
+    trust: Trust = Trust.TRUSTED
+    """Of whoever changes it: the memory keeps the lower of this and its own."""
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,9 @@ class Memory:
     usage_count: int = 0
     last_accessed: datetime | None = None
     helpfulness_score: float = 0.5
+    trust: Trust = Trust.TRUSTED
+    provenance: Provenance | None = None
+    """None for what was stored before provenance was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,7 @@ class Filters:
         default_factory=dict[str, "str | int | float | bool | None"]
     )
     """Top-level keys of the metadata and the JSON scalar each must equal."""
+    minimum_trust: Trust | None = None
 
 
 class Permission(StrEnum):
@@ -191,6 +202,8 @@ class ApiKey:
     """Of the secret that the last rotation replaced."""
     previous_valid_until: datetime | None = None
     """Until when that one works beside the new one."""
+    trust: Trust = Trust.TRUSTED
+    """Of what it writes."""
 
     @property
     def is_service(self) -> bool:

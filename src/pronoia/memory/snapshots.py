@@ -71,6 +71,11 @@ def _append(columns: MemoryColumns, memory: Memory, terms: bytes, vector: Vector
     columns.created_at.append(memory.created_at.timestamp())
     columns.updated_at.append(memory.updated_at.timestamp())
     columns.duplicate_of.append(memory.duplicate_of)
+    provenance = memory.provenance
+    columns.trust.append(memory.trust.rank)
+    columns.written_by.append(None if provenance is None else provenance.key_id)
+    columns.written_via.append(None if provenance is None else provenance.route)
+    columns.batch_ids += bytes(16) if provenance is None else provenance.batch_id.bytes
 
 
 def _json_list(tags: Sequence[str]) -> str:

@@ -11,10 +11,12 @@ import msgspec
 import numpy as np
 
 from pronoia.domain.records import Memory
+from pronoia.domain.trust import trust_of
 from pronoia.memory.columns import Categories, Column, packed, split
 from pronoia.memory.history import History
 from pronoia.memory.lexicon import Lexicon
 from pronoia.memory.links import Links
+from pronoia.memory.origins import Origins
 from pronoia.memory.sessions import SessionOrder
 from pronoia.ports.snapshots import RelationshipColumns
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pronoia.domain.identifiers import Scope
-    from pronoia.domain.records import Filters
     from pronoia.memory.sessions import Neighbours
     from pronoia.ports.snapshots import MemoryColumns, Snapshot, UsageColumns
 
@@ -77,6 +78,7 @@ class WorkingSet:
         self.sessions = Categories()
         self.agents = Categories()
         self.speakers = Categories()
+        self.origins = Origins()
         self.lexicon = Lexicon()
         self.links = Links(RelationshipColumns())
         self.history = History()
@@ -91,7 +93,7 @@ class WorkingSet:
         """
         frozen = copy(self)
         for name, part in vars(self).items():
-            if isinstance(part, Column | Categories | Lexicon | Links):
+            if isinstance(part, Column | Categories | Origins | Lexicon | Links):
                 vars(frozen)[name] = part.frozen()
         return frozen
 
@@ -174,6 +176,7 @@ class WorkingSet:
         return (
             sum(column.nbytes for column in columns)
             + sum(column.nbytes for column in names)
+            + self.origins.nbytes
             + self.lexicon.nbytes
             + self.links.nbytes
             + self.history.nbytes
@@ -266,31 +269,16 @@ class WorkingSet:
             usage_count=int(self.usage_count[row]),
             last_accessed=None if np.isnan(used) else _time(used),
             helpfulness_score=round(float(self.helpfulness[row]), 6),
+            trust=trust_of(int(self.origins.trust[row])),
+            provenance=self.origins.provenance(row),
         )
 
     def tags(self, row: int) -> list[str]:
         encoded = self._tags[row]
         return [] if encoded == "[]" else msgspec.json.decode(encoded, type=list[str])
 
-    def matching(self, filters: Filters) -> NDArray[np.bool_]:
-        """Mark living rows that meet all conditions; bool (n,)."""
-        mask = self.alive.copy()
-        for wanted, column in (
-            (filters.project_id, self.projects),
-            (filters.source, self.sources),
-            (filters.session_id, self.sessions),
-            (filters.agent_id, self.agents),
-        ):
-            if wanted is not None:
-                mask &= column.codes == column.code(wanted)
-        if filters.created_after is not None:
-            mask &= self.created_at > filters.created_after.timestamp()
-        if filters.created_before is not None:
-            mask &= self.created_at < filters.created_before.timestamp()
-        if filters.tags or filters.metadata:
-            for row in np.flatnonzero(mask).tolist():
-                mask[row] = self._has(row, filters)
-        return mask
+    def metadata(self, row: int) -> dict[str, object]:
+        return msgspec.json.decode(self._metadata[row], type=dict[str, object])
 
     def similarities(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the cosine of each row with a unit vector; 0 where there is no vector; float32 (n,)."""
@@ -305,14 +293,6 @@ class WorkingSet:
         if counted:
             self.usage_count[row] += 1
             self.last_accessed[row] = at
-
-    def _has(self, row: int, filters: Filters) -> bool:
-        if filters.tags and not set(filters.tags) <= set(self.tags(row)):
-            return False
-        if not filters.metadata:
-            return True
-        metadata = msgspec.json.decode(self._metadata[row], type=dict[str, object])
-        return all(key in metadata and _equal(metadata[key], value) for key, value in filters.metadata.items())
 
     def _neighbours(self) -> Neighbours:
         state = self._size, self._deaths
@@ -370,6 +350,7 @@ class WorkingSet:
         self.sessions.extend(columns.session_ids)
         self.agents.extend(columns.agent_ids)
         self.speakers.extend(columns.speakers)
+        self.origins.extend(columns)
         self._size += count
         self._keep_counts(first, replaced)
 
@@ -410,8 +391,3 @@ def _mixed(ids: NDArray[np.void]) -> NDArray[np.uint64]:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _equal(stored: object, wanted: object) -> bool:
-    """Compare JSON scalars: true is not 1, and 1 is 1.0."""
-    return stored == wanted and isinstance(stored, bool) == isinstance(wanted, bool)

@@ -38,6 +38,12 @@ class MemoryColumns:
     created_at: list[float] = field(default_factory=list[float])
     updated_at: list[float] = field(default_factory=list[float])
     duplicate_of: list[UUID | None] = field(default_factory=list["UUID | None"])
+    trust: list[int] = field(default_factory=list[int])
+    """Ranks of Trust."""
+    written_by: list[str | None] = field(default_factory=list["str | None"])
+    written_via: list[str | None] = field(default_factory=list["str | None"])
+    batch_ids: bytes = b""
+    """16 bytes a memory; zeros for one that was stored before provenance was."""
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.domain.identifiers import Scope
+    from pronoia.domain.trust import Trust
     from pronoia.services.recall import Hit, Recall
 
 KEYWORDS_OF_A_QUERY = 10
@@ -43,6 +44,7 @@ class Context:
         history: Sequence[str] = (),
         project_id: str | None = None,
         limit: int = 10,
+        minimum_trust: Trust | None = None,
         minimum_version: int | None = None,
     ) -> BuiltContext:
         """Find the memories for a query in its conversation, and write them as one text, a line a memory."""
@@ -50,7 +52,8 @@ class Context:
         keywords = _keywords(query)[:KEYWORDS_OF_A_QUERY]
         widened = [word for word in _keywords(spoken) if word not in keywords][:KEYWORDS_OF_THE_HISTORY]
         wide_query = " ".join((query, *widened))[:MAXIMUM_QUERY_LENGTH]
-        request = SearchRequest(wide_query if query.strip() else query, Filters(project_id=project_id), limit=limit)
+        filters = Filters(project_id=project_id, minimum_trust=minimum_trust)
+        request = SearchRequest(wide_query if query.strip() else query, filters, limit=limit)
         found = await self._recall.search(scope, request, minimum_version)
         text = "\n".join(f"- {hit.memory.text}" for hit in found.hits)
         return BuiltContext(keywords + widened, found.hits, text, found.version)

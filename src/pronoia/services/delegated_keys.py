@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.principals import Principal
     from pronoia.domain.records import ApiKey, Permission
+    from pronoia.domain.trust import Trust
     from pronoia.services.keys import Keys
 
 _RANK = {plan: rank for rank, plan in enumerate(Plan)}
@@ -33,15 +34,18 @@ class DelegatedKeys:
         permissions: Collection[Permission],
         plan: Plan,
         expires_at: datetime | None,
+        trust: Trust | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key in the maker's organisation."""
-        _check_rights(maker, permissions, plan)
+        """Make a key in the maker's organisation; of the maker's trust unless another is wanted."""
+        trust = trust or maker.trust
+        _check_rights(maker, permissions, plan, trust)
         return await self._keys.create(
             user_id=user_id,
             plan=plan,
             permissions=permissions,
             organisation_id=maker.organisation_id,
             expires_at=expires_at,
+            trust=trust,
         )
 
     async def get(self, maker: Principal, key_id: str) -> ApiKey:
@@ -57,7 +61,7 @@ class DelegatedKeys:
     ) -> tuple[ApiKey, str]:
         """Give a key a new secret, which the maker gets to know: so it must not be worth more than the maker's own."""
         key = await self.get(maker, key_id)
-        _check_rights(maker, key.permissions, key.plan)
+        _check_rights(maker, key.permissions, key.plan, key.trust)
         return await self._keys.rotate(
             maker.organisation_id, key_id, overlap=overlap, replace_new=replace_new, expires_at=expires_at
         )
@@ -67,9 +71,11 @@ class DelegatedKeys:
         return await self._keys.revoke(maker.organisation_id, key_id)
 
 
-def _check_rights(maker: Principal, permissions: Collection[Permission], plan: Plan) -> None:
+def _check_rights(maker: Principal, permissions: Collection[Permission], plan: Plan, trust: Trust) -> None:
     missing = sorted(granted(permissions) - granted(maker.permissions))
     if missing:
         raise ForbiddenError(f"You lack the scope {', '.join(missing)}.", permission=missing[0])
     if _RANK[plan] > _RANK[maker.plan]:
         raise ForbiddenError(f"You are of the plan {maker.plan.value}, below {plan.value}.", plan=plan.value)
+    if trust.rank > maker.trust.rank:
+        raise ForbiddenError(f"What you write is {maker.trust.value}, and so is what your keys write.", field="trust")

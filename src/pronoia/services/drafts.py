@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from pronoia.domain.trust import Trust
+
 MAXIMUM_TAGS = 100
 MAXIMUM_TAG_LENGTH = 200
 MAXIMUM_NAME_LENGTH = 255
@@ -36,6 +38,8 @@ class Draft:
     agent_id: str | None = None
     speaker: str | None = None
     occurred_at: datetime | None = None
+    trust: Trust | None = None
+    """At most that of whoever writes it; None takes that."""
 
 
 def check_characters(value: str, name: str) -> None:

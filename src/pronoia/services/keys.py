@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pronoia.domain.errors import InvalidCredentialError, InvalidInputError, MissingCredentialError
 from pronoia.domain.permissions import bounded
 from pronoia.domain.records import ApiKey
+from pronoia.domain.trust import Trust
 from pronoia.resilience.cache import ExpiringStore, SingleFlight
 from pronoia.services.drafts import check_name
 from pronoia.services.key_format import hash_secret, key_text, new_key_id, new_secret, read_claim
@@ -63,6 +64,7 @@ class Keys:
         permissions: Collection[Permission],
         organisation_id: UUID,
         expires_at: datetime | None = None,
+        trust: Trust = Trust.TRUSTED,
     ) -> tuple[ApiKey, str]:
         """Make a key; without a user, one whose bearer names the user. The text is given here and never again."""
         if user_id is not None:
@@ -79,6 +81,7 @@ class Keys:
             secret_hash=hash_secret(secret),
             created_at=now,
             expires_at=expires_at,
+            trust=trust,
         )
         await self._store.create(key)
         return key, key_text(key.id, secret)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pronoia.domain.erasures import Erasure
-from pronoia.domain.errors import EmbeddingUnavailableError, InvalidInputError
+from pronoia.domain.errors import EmbeddingUnavailableError, ForbiddenError, InvalidInputError
 from pronoia.domain.identifiers import new_id
 from pronoia.domain.records import AccessKind, Feedback, MemoryChanges, NewMemory
+from pronoia.domain.trust import Origin, Provenance
 from pronoia.memory import snapshots
 from pronoia.memory.analyzer import analyze
 from pronoia.ports.snapshots import UserState
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Idempotency, Revision, Vector
+    from pronoia.domain.trust import Trust
     from pronoia.memory.residents import Residents
     from pronoia.ports.clock import Clock
     from pronoia.ports.embedder import Embedder
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from pronoia.services.uses import Uses
 
 MAXIMUM_CONTEXT_LENGTH = 1_000
+DIRECT = Origin()
 
 log = structlog.get_logger(__name__)
 
@@ -97,16 +100,31 @@ class Memories:
         self._meter = meter
         self._maximum_text_length = maximum_text_length
 
-    async def add(self, scope: Scope, drafts: Sequence[Draft], idempotency: Idempotency | None = None) -> Written:
-        """Remember up to 100 texts at once, all or none. Raises InvalidInputError naming the field."""
+    async def add(
+        self,
+        scope: Scope,
+        drafts: Sequence[Draft],
+        idempotency: Idempotency | None = None,
+        origin: Origin = DIRECT,
+    ) -> Written:
+        """Remember up to 100 texts at once, all or none.
+
+        Raises InvalidInputError naming the field, and ForbiddenError for more trust than the origin has.
+        """
         if not 1 <= len(drafts) <= MAXIMUM_BATCH:
             raise InvalidInputError(
                 f"memories must hold 1 to {MAXIMUM_BATCH} entries.", field="memories", limit=MAXIMUM_BATCH
             )
         for draft in drafts:
             check_draft(draft, self._maximum_text_length)
+            _check_trust(draft, origin)
         vectors = await self._vectors([with_speaker(draft.speaker, draft.text) for draft in drafts])
-        new = [self._new(draft, vector) for draft, vector in zip(drafts, vectors, strict=True)]
+        batch_id = origin.batch_id or new_id(self._clock.now())
+        provenance = Provenance(origin.key_id, origin.route, batch_id)
+        new = [
+            self._new(draft, vector, draft.trust or origin.trust, provenance)
+            for draft, vector in zip(drafts, vectors, strict=True)
+        ]
         written = await self._store.add(scope, new, idempotency)
         if not written.replayed:
             self._publish(scope, snapshots.added(written.version, new, written.memories, self._embedder.space))
@@ -117,10 +135,16 @@ class Memories:
         return written
 
     async def update(
-        self, scope: Scope, memory_id: UUID, edit: MemoryEdit, idempotency: Idempotency | None = None
+        self,
+        scope: Scope,
+        memory_id: UUID,
+        edit: MemoryEdit,
+        idempotency: Idempotency | None = None,
+        origin: Origin = DIRECT,
     ) -> Written:
-        """Change a memory. Raises NotFoundError if the user has none with this id."""
+        """Change a memory, which is then trusted no more than the origin. Raises NotFoundError for an unknown id."""
         changes = await self._changes_of(scope, memory_id, edit)
+        changes = replace(changes, trust=origin.trust, key_id=origin.key_id)
         written = await self._store.update(scope, memory_id, changes, self._clock.now(), idempotency)
         if not written.replayed:
             self._changed(scope, written.version)
@@ -214,7 +238,7 @@ class Memories:
     def _count(self, operation: str) -> None:
         self._meter.count("memory_operations_total", operation=operation)
 
-    def _new(self, draft: Draft, vector: Vector | None) -> NewMemory:
+    def _new(self, draft: Draft, vector: Vector | None, trust: Trust, provenance: Provenance) -> NewMemory:
         now = self._clock.now()
         return NewMemory(
             id=new_id(now),
@@ -230,6 +254,8 @@ class Memories:
             created_at=now,
             terms=analyze(_to_index(draft.speaker, draft.text, draft.occurred_at)),
             vector=vector,
+            trust=trust,
+            provenance=provenance,
         )
 
     def _publish(self, scope: Scope, snapshot: Snapshot) -> None:
@@ -240,6 +266,13 @@ class Memories:
         """Make the next read here and elsewhere fetch the change."""
         self._residents.heard(scope.digest, version, 0)
         self._changes.note(scope, UserState(version, 0, 0))
+
+
+def _check_trust(draft: Draft, origin: Origin) -> None:
+    if draft.trust is not None and draft.trust.rank > origin.trust.rank:
+        raise ForbiddenError(
+            f"Your key writes {origin.trust.value} memories; trust may only be lowered.", field="trust"
+        )
 
 
 def _to_index(speaker: str | None, text: str, occurred_at: datetime | None) -> str:

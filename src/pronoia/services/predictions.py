@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Memory
+    from pronoia.domain.trust import Trust
     from pronoia.memory.excerpts import Excerpts
     from pronoia.memory.residents import Residents
     from pronoia.memory.working_set import WorkingSet
@@ -52,6 +53,7 @@ class PredictRequest:
     """What the caller has in hand, oldest first: it is not predicted. Ids that the user does not own say nothing."""
     limit: int = 10
     minimum_confidence: float = FLOOR
+    minimum_trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ def _chosen(
     possible = rows >= 0
     if recent:
         possible &= ~np.isin(rows, recent)
+    if request.minimum_trust is not None:
+        possible &= held.origins.trust[rows] >= request.minimum_trust.rank
     numbers = prediction.order[possible[prediction.order]][: request.limit]
     numbers = numbers[prediction.confidences[numbers] >= request.minimum_confidence]
     recent_keys = {memory_id.bytes for memory_id in held.ids(recent)}

@@ -184,6 +184,10 @@ class RankingWeights:
             return
         if memory_id is None:
             self._search_counts.pop(scope, None)
+        self.changed(scope)
+
+    def changed(self, scope: Scope) -> None:
+        """Look again at which examples there are to learn from."""
         self._changes += 1
         self._learning.pop(scope, None)
         self._served.pop(scope, None)

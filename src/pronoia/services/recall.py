@@ -12,6 +12,7 @@ import numpy as np
 
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import AccessKind, Filters, Memory
+from pronoia.memory.filtering import matching
 from pronoia.memory.working_set import WorkingSet
 from pronoia.recall.query import Query
 from pronoia.recall.ranking import RankingOptions, rank
@@ -178,7 +179,7 @@ class Recall:
             state = await self._store.state(scope)
             cursor = memories[-1].id if len(memories) == limit else None
             return Page(memories, total, cursor, state.version)
-        rows = np.flatnonzero(held.matching(filters))
+        rows = np.flatnonzero(matching(held, filters))
         ordered = sorted(
             zip(held.created_at[rows].tolist(), held.ids(rows.tolist()), rows.tolist(), strict=True),
             reverse=not ascending,
@@ -269,11 +270,11 @@ class Recall:
             prior = msgspec.structs.replace(prior, relevance=relevance)
         now = at.timestamp()
         if held.size <= LARGEST_INLINE:
-            return rank(held, query, held.matching(request.filters), now, options, prior)
+            return rank(held, query, matching(held, request.filters), now, options, prior)
         loop = asyncio.get_running_loop()
         while True:
             frozen = held.frozen()
-            work = partial(rank, frozen, query, frozen.matching(request.filters), now, options, prior)
+            work = partial(rank, frozen, query, matching(frozen, request.filters), now, options, prior)
             ranking = await loop.run_in_executor(self._executor, work)
             if held.still_holds(frozen, ranking.rows):
                 return ranking
@@ -295,7 +296,7 @@ class Recall:
             version = (await self._store.state(scope)).version
             memories.reverse()
         else:
-            rows = np.flatnonzero(held.matching(filters))
+            rows = np.flatnonzero(matching(held, filters))
             rows = rows[np.lexsort((rows, held.occurred_at[rows]))][-request.limit :]
             memories = [held.memory(row) for row in rows.tolist()]
             version = held.version

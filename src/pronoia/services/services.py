@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pronoia.services.organisations import Organisations
     from pronoia.services.predictions import Predictions
     from pronoia.services.projects import Projects
+    from pronoia.services.quarantine import Quarantine
     from pronoia.services.ranking_weights import RankingWeights
     from pronoia.services.rate_limits import RateLimits
     from pronoia.services.recall import Recall
@@ -50,6 +51,7 @@ class Services:
     organisations: Organisations
     projects: Projects
     users: Users
+    quarantine: Quarantine
     authentication: Authentication
     limits: RateLimits
     answers: Answers

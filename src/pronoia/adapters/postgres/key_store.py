@@ -54,6 +54,7 @@ class PostgresKeyStore:
                 key.expires_at,
                 key.previous_secret_hash,
                 key.previous_valid_until,
+                key.trust.rank,
             )
             await record(connection, key.organisation_id, AuditAction.KEY_CREATED, user_id=key.user_id, key_id=key.id)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one, halfvec
 from pronoia.adapters.postgres.link_copy import load_links
-from pronoia.adapters.postgres.memory_reader import filter_arguments
+from pronoia.adapters.postgres.memory_reader import filter_arguments, least_trust
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import relationship_of
 from pronoia.ports.snapshots import AccessColumns, MemoryColumns, RelationshipColumns, Snapshot, UsageColumns
@@ -57,6 +57,7 @@ class SnapshotLoader:
                 *(scope.user_id, space, query, words),
                 *filter_arguments(filters),
                 limit,
+                least_trust(filters),
             )
             return await _load_some(connection, scope, space, ids, state)
 
@@ -202,11 +203,13 @@ def _columns(slices: Sequence[Row]) -> MemoryColumns:
         for name in (
             *("embedded", "term_counts", "texts", "sources", "project_ids", "tags", "metadata", "session_ids"),
             *("agent_ids", "speakers", "occurred_at", "created_at", "updated_at", "duplicate_of"),
+            *("trust", "written_by", "written_via"),
         )
     }
     return MemoryColumns(
         ids=b"".join(row["ids"] for row in filled),
         vectors=b"".join(row["vectors"] for row in filled),
         terms=b"".join(row["terms"] for row in filled),
+        batch_ids=b"".join(row["batch_ids"] for row in filled),
         **lists,
     )

@@ -35,6 +35,11 @@ def filter_arguments(filters: Filters) -> tuple[object, ...]:
     )
 
 
+def least_trust(filters: Filters) -> int | None:
+    """Give the least rank that the filters want; null means no condition."""
+    return None if filters.minimum_trust is None else filters.minimum_trust.rank
+
+
 class MemoryReader:
     """Reads single memories, pages of them and their histories."""
 
@@ -76,8 +81,8 @@ class MemoryReader:
         query = QUERIES["read_page_oldest" if ascending else "read_page"]
         arguments = (scope.organisation_id, scope.user_id, *filter_arguments(filters))
         async with self._database.reading(scope.organisation_id) as connection:
-            rows = await connection.fetch(query, *arguments, before, offset, limit)
-            total: int = await connection.fetchval(QUERIES["count_page"], *arguments)
+            rows = await connection.fetch(query, *arguments, before, offset, limit, least_trust(filters))
+            total: int = await connection.fetchval(QUERIES["count_page"], *arguments, least_trust(filters))
         return [memory_of(row) for row in rows], total
 
     async def relationship_types(self, scope: Scope) -> list[RelationshipCount]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pronoia.domain.erasures import Erasure
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Feedback, Idempotency, MemoryChanges, NewMemory, Relationship
+    from pronoia.domain.trust import Provenance
 
 
 Result = TypeVar("Result")
@@ -164,7 +165,7 @@ async def _twice(attempt: Callable[[], Awaitable[Result]]) -> Result:
         return await attempt()
 
 
-def _columns(memories: Sequence[NewMemory]) -> tuple[Sequence[object], ...]:
+def _columns(memories: Sequence[NewMemory]) -> tuple[object, ...]:
     """Turn memories into the columns of add_memories, in its order."""
     first: dict[str, UUID] = {}
     for memory in memories:
@@ -185,7 +186,14 @@ def _columns(memories: Sequence[NewMemory]) -> tuple[Sequence[object], ...]:
         [memory.terms for memory in memories],
         [None if memory.vector is None else memory.vector.space for memory in memories],
         [None if memory.vector is None else halfvec(memory.vector.values) for memory in memories],
+        [memory.trust.rank for memory in memories],
+        *_written(memories[0].provenance),
     )
+
+
+def _written(provenance: Provenance | None) -> tuple[object, object, object]:
+    """All memories of a call have the same."""
+    return (None, None, None) if provenance is None else (provenance.batch_id, provenance.key_id, provenance.route)
 
 
 def _as_stored(memory: NewMemory, user_id: str, duplicate_of: UUID | None) -> Memory:
@@ -204,6 +212,8 @@ def _as_stored(memory: NewMemory, user_id: str, duplicate_of: UUID | None) -> Me
         created_at=memory.created_at,
         updated_at=memory.created_at,
         duplicate_of=duplicate_of,
+        trust=memory.trust,
+        provenance=memory.provenance,
     )
 
 
@@ -223,6 +233,8 @@ async def _update(memory_id: UUID, changes: MemoryChanges, at: datetime, write: 
         None if vector is None else halfvec(vector.values),
         at,
         None if vector is None else vector.space,
+        changes.trust.rank,
+        changes.key_id,
     )
     return Written(write.version, (memory_of(_found(row, memory_id)),))
 

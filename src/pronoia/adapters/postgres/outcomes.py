@@ -12,16 +12,18 @@ from pronoia.domain.errors import IdempotencyConflictError
 from pronoia.domain.records import Memory  # noqa: TC001 - decoded by annotation
 from pronoia.ports.maintenance_store import Maintained
 from pronoia.ports.memory_store import Forgotten, Judged, Related, Written
+from pronoia.ports.quarantine_store import Moved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pronoia.domain.records import Idempotency
 
-Outcome = TypeVar("Outcome", Written, Judged, Related, Forgotten, Maintained)
+Outcome = TypeVar("Outcome", Written, Judged, Related, Forgotten, Maintained, Moved)
+AnyOutcome = Written | Judged | Related | Forgotten | Maintained | Moved
 
 
-def encode(outcome: Written | Judged | Related | Forgotten | Maintained) -> bytes:
+def encode(outcome: AnyOutcome) -> bytes:
     """Write an outcome to be kept."""
     return msgspec.json.encode(outcome)
 
@@ -61,7 +63,7 @@ def _check(kept_hash: bytes, idempotency: Idempotency) -> None:
         )
 
 
-def named_memories(outcome: Written | Judged | Related | Forgotten | Maintained) -> list[UUID]:
+def named_memories(outcome: AnyOutcome) -> list[UUID]:
     """Give the memories that the outcome tells something of: it is dropped when one of them is deleted."""
     match outcome:
         case Written(memories=memories):
@@ -73,5 +75,7 @@ def named_memories(outcome: Written | Judged | Related | Forgotten | Maintained)
         case Maintained(actions=actions):
             named = (memory_id for one in actions for memory_id in (one.memory_id, one.kept_memory_id))
             return [memory_id for memory_id in named if memory_id is not None]
+        case Moved(memory_ids=memory_ids):
+            return list(memory_ids)
         case Forgotten():
             return []

@@ -8,6 +8,7 @@ import msgspec
 
 from pronoia.domain.erasures import Receipt
 from pronoia.domain.records import ApiKey, Memory, Permission, Plan, Relationship, RelationshipType
+from pronoia.domain.trust import Provenance, trust_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +39,16 @@ def memory_of(row: Row) -> Memory:
         usage_count=row["usage_count"],
         last_accessed=row["last_accessed"],
         helpfulness_score=row["helpfulness"],
+        trust=trust_of(row["trust"]),
+        provenance=provenance_of(row),
     )
+
+
+def provenance_of(row: Row) -> Provenance | None:
+    """Read where a memory came from; None for what was stored before that was kept."""
+    if row["batch_id"] is None:
+        return None
+    return Provenance(row["written_by"], row["written_via"], row["batch_id"])
 
 
 def relationship_of(row: Row) -> Relationship:
@@ -69,6 +79,7 @@ def key_of(row: Row) -> ApiKey:
         expires_at=row["expires_at"],
         previous_secret_hash=row["previous_secret_hash"],
         previous_valid_until=row["previous_valid_until"],
+        trust=trust_of(row["trust"]),
     )
 
 

@@ -27,6 +27,8 @@ create table api_keys (
     -- The secret that a rotation replaced, and until when it works beside the new one.
     previous_secret_hash bytea,
     previous_valid_until timestamptz,
+    -- Of what it writes: 0 untrusted, 1 unverified, 2 trusted.
+    trust smallint not null default 2 check (trust between 0 and 2),
     primary key (organisation_id, id)
 );
 -- A key arrives before its organisation is known.
@@ -124,6 +126,14 @@ create table memories (
     embedding halfvec,
     -- The action of maintenance that took the row out of use; null for what is in use.
     archived_by uuid,
+    -- 0 untrusted, 1 unverified, 2 trusted; and by which key, route and call or import it was written. No index leads to
+    -- a batch: whoever looks for one reads the rows of one user.
+    trust smallint not null default 2 check (trust between 0 and 2),
+    batch_id uuid,
+    written_by text,
+    written_via text,
+    -- The key that changed it last.
+    edited_by text,
     primary key (organisation_id, user_id, id),
     foreign key (organisation_id, user_id) references users,
     check ((embedding is null) = (embedding_space is null))
@@ -376,7 +386,8 @@ create function add_memories(
     tenant uuid, person text, resident_limit integer, ids uuid[], earlier uuid[], texts text[], sources text[],
     project_ids text[], tag_lists text[], metadata_objects text[], session_ids text[], agent_ids text[],
     speakers text[], occurrences timestamptz[], creations timestamptz[], term_lists bytea[], embedding_spaces text[],
-    embeddings halfvec[], idempotency_key text, hash bytea, answer text
+    embeddings halfvec[], trusts smallint[], batch uuid, writer text, route text, idempotency_key text, hash bytea,
+    answer text
 ) returns table (version bigint, repeating uuid[], repeated uuid[], request_hash bytea, outcome bytea)
 language plpgsql security invoker set plan_cache_mode = force_generic_plan as $$
 declare
@@ -410,16 +421,17 @@ begin
         insert into memories as m (
             organisation_id, user_id, id, version, created_version, created_at, updated_at, occurred_at, duplicate_of,
             approximate, embedding_space, text, source, project_id, session_id, agent_id, speaker, tags, metadata,
-            terms, embedding)
+            terms, embedding, trust, batch_id, written_by, written_via)
         select tenant, person, i.id, add_memories.version, add_memories.version, i.created_at, i.created_at,
             i.occurred_at, coalesce(i.known, i.earlier), state <> 'exact', i.embedding_space, i.text, i.source,
-            i.project_id, i.session_id, i.agent_id, i.speaker, i.tags::json, i.metadata::json, i.terms, i.embedding
+            i.project_id, i.session_id, i.agent_id, i.speaker, i.tags::json, i.metadata::json, i.terms, i.embedding,
+            i.trust, batch, writer, route
         from unnest(
             ids, earlier_memories(person, texts), earlier, texts, sources, project_ids, tag_lists, metadata_objects,
-            session_ids, agent_ids, speakers, occurrences, creations, term_lists, embedding_spaces, embeddings
+            session_ids, agent_ids, speakers, occurrences, creations, term_lists, embedding_spaces, embeddings, trusts
         ) as i (
             id, known, earlier, text, source, project_id, tags, metadata, session_id, agent_id, speaker, occurred_at,
-            created_at, terms, embedding_space, embedding)
+            created_at, terms, embedding_space, embedding, trust)
         returning m.id, m.duplicate_of
     )
     select array_agg(a.id), array_agg(a.duplicate_of) into repeating, repeated
@@ -618,7 +630,7 @@ grant execute on function
 create function search_candidates(
     person text, space text, query halfvec, words text, wanted_project text, wanted_tags jsonb, wanted_source text,
     wanted_session text, wanted_agent text, after timestamptz, before timestamptz, wanted_metadata jsonb,
-    maximum integer
+    maximum integer, least_trust smallint
 ) returns setof uuid
 language plpgsql volatile security definer set search_path = public, pg_temp as $$
 declare
@@ -633,7 +645,7 @@ declare
         'and ($3 is null or project_id = $3) and ($4 is null or tags::jsonb @> $4) and ($5 is null or source = $5) '
         'and ($6 is null or session_id = $6) and ($7 is null or agent_id = $7) '
         'and ($8 is null or created_at > $8) and ($9 is null or created_at < $9) '
-        'and ($10 is null or metadata::jsonb @> $10)' || case when indexed then ' and approximate' else '' end;
+        'and ($10 is null or metadata::jsonb @> $10) and ($11 is null or trust >= $11)' || case when indexed then ' and approximate' else '' end;
 begin
     -- Without it a scan of the shared index ends after its first rows, which may all belong to others.
     perform set_config('hnsw.iterative_scan', 'strict_order', true),
@@ -641,10 +653,10 @@ begin
         set_config('hnsw.ef_search', least(greatest(maximum, 40), 1000)::text, true);
     if query is not null and indexed then
         return query execute format(
-            'select id from memories where %1$s and embedding_space = $11 and vector_dims(embedding) = %2$s '
-            'order by (embedding::halfvec(%2$s)) <#> $12 limit $13', matches, vector_dims(query))
+            'select id from memories where %1$s and embedding_space = $12 and vector_dims(embedding) = %2$s '
+            'order by (embedding::halfvec(%2$s)) <#> $13 limit $14', matches, vector_dims(query))
         using tenant, person, wanted_project, wanted_tags, wanted_source, wanted_session, wanted_agent, after, before,
-            wanted_metadata, space, query, maximum;
+            wanted_metadata, least_trust, space, query, maximum;
         get diagnostics found_near = row_count;
     end if;
     if query is not null and found_near < maximum then
@@ -652,26 +664,26 @@ begin
         -- resemble each other lie far from all others; and where few rows match, reading these is the shorter way.
         return query execute format(
             'select id from (select id, embedding from memories '
-            'where %1$s and embedding_space = $11 and vector_dims(embedding) = %2$s offset 0) mine '
-            'order by (embedding::halfvec(%2$s)) <#> $12 limit $13', matches, vector_dims(query))
+            'where %1$s and embedding_space = $12 and vector_dims(embedding) = %2$s offset 0) mine '
+            'order by (embedding::halfvec(%2$s)) <#> $13 limit $14', matches, vector_dims(query))
         using tenant, person, wanted_project, wanted_tags, wanted_source, wanted_session, wanted_agent, after, before,
-            wanted_metadata, space, query, maximum;
+            wanted_metadata, least_trust, space, query, maximum;
     end if;
     if numnode(every_word) > 0 then
         -- Ranking reads the text again, so only the newest of very many matches are ranked; and while a user is not
         -- indexed yet, only the newest memories are looked at.
         return query execute format(
             'with matched as ('
-            '(select id, text from %1$s where %2$s and to_tsvector(''english'', text) @@ $11 order by id desc limit 500)'
-            ' union '
             '(select id, text from %1$s where %2$s and to_tsvector(''english'', text) @@ $12 order by id desc limit 500)'
+            ' union '
+            '(select id, text from %1$s where %2$s and to_tsvector(''english'', text) @@ $13 order by id desc limit 500)'
             ') select id from matched '
-            'order by ts_rank_cd(to_tsvector(''english'', text), $12) desc, id desc limit $13',
+            'order by ts_rank_cd(to_tsvector(''english'', text), $13) desc, id desc limit $14',
             case when indexed then 'memories' else
                 '(select * from memories where organisation_id = $1 and user_id = $2 order by id desc limit 2000) m'
             end, matches)
         using tenant, person, wanted_project, wanted_tags, wanted_source, wanted_session, wanted_agent, after, before,
-            wanted_metadata, every_word, any_word, maximum;
+            wanted_metadata, least_trust, every_word, any_word, maximum;
     end if;
 end $$;
 
@@ -730,6 +742,8 @@ create table ranking_examples (
     shown uuid[] not null,
     helpful boolean not null,
     strength double precision not null check (strength > 0 and strength <= 1),
+    -- The quarantine that took one of its memories out of use; null for what is learned from.
+    archived_by uuid,
     primary key (organisation_id, user_id, id),
     foreign key (organisation_id, user_id) references users
 );
@@ -878,7 +892,7 @@ create table maintenance_actions (
     user_id text not null,
     id uuid not null,
     version bigint not null,
-    kind text not null check (kind in ('merge', 'archive', 'remove_link')),
+    kind text not null check (kind in ('merge', 'archive', 'remove_link', 'quarantine', 'rollback')),
     memory_id uuid,
     kept_memory_id uuid,
     relationship_id uuid,
@@ -887,11 +901,15 @@ create table maintenance_actions (
     kept_last_accessed timestamptz,
     at timestamptz not null,
     undone_at timestamptz,
+    -- Of a quarantine or rollback: how many memories it took out of use, all marked with it, and why.
+    memory_count integer not null default 0,
+    reason text,
     primary key (organisation_id, user_id, id),
     foreign key (organisation_id, user_id, memory_id) references memories on delete cascade,
     foreign key (organisation_id, user_id, kept_memory_id) references memories on delete set null (kept_memory_id),
     foreign key (organisation_id, user_id, relationship_id) references relationships on delete cascade,
-    check ((relationship_id is null) <> (memory_id is null)),
+    check ((kind in ('quarantine', 'rollback')) = (relationship_id is null and memory_id is null)),
+    check (relationship_id is null or memory_id is null),
     check (kind = 'merge' or kept_memory_id is null)
 );
 create index maintenance_actions_at on maintenance_actions (at);
@@ -906,13 +924,19 @@ create policy owner on maintenance_actions to current_user using (true) with che
 revoke all on maintenance_actions from public;
 grant select, insert, update, delete on maintenance_actions to pronoia_app;
 
--- Actions of any tenant from before a time, oldest first.
+-- Actions of any tenant from before a time, oldest first, a row for each memory that is still out of use by it. What is
+-- quarantined stays until it is released or deleted.
 create function expired_actions(before timestamptz, maximum integer)
 returns table (organisation_id uuid, user_id text, id uuid, memory_id uuid)
 language sql stable security definer set search_path = public, pg_temp as $$
-    select a.organisation_id, a.user_id, a.id, case when a.undone_at is null then a.memory_id end
+    select a.organisation_id, a.user_id, a.id, coalesce(case when a.undone_at is null then a.memory_id end, m.id)
     from maintenance_actions a
-    where a.at < before
+    left join lateral (
+        select held.id from memories held
+        where held.organisation_id = a.organisation_id and held.user_id = a.user_id and held.archived_by = a.id
+            and a.kind in ('quarantine', 'rollback')
+    ) m on true
+    where a.at < before and (a.kind <> 'quarantine' or m.id is null)
     order by a.at
     limit maximum
 $$;
@@ -1479,14 +1503,16 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     where e.organisation_id = noted.organisation_id and e.id = noted.id
 $$;
 
--- Memories of any tenant that are older than their project keeps them.
+-- Memories of any tenant that are older than their project keeps them. The shortest time that any project keeps them for
+-- leads to old memories by the index over time: a bound that differs by row would read all memories there are.
 create function expired_memories(moment timestamptz, maximum integer)
 returns table (organisation_id uuid, user_id text, id uuid)
-language sql stable security definer set search_path = public, pg_temp as $$
+language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off as $$
     select m.organisation_id, m.user_id, m.id
-    from projects p
-    join memories m on m.created_at < moment - make_interval(days => p.retention_days)
-        and m.organisation_id = p.organisation_id and m.project_id = p.project_id
+    from memories m
+    join projects p on p.organisation_id = m.organisation_id and p.project_id = m.project_id
+    where m.created_at < moment - make_interval(days => (select min(retention_days) from projects))
+        and m.created_at < moment - make_interval(days => p.retention_days)
     limit maximum
 $$;
 revoke execute on function erasures_to_note, note_erasures, expired_memories from public;

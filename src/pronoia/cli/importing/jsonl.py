@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from pronoia.cli.importing.entries import Entry, checked
+from pronoia.domain.trust import Trust  # noqa: TC001 - lines are decoded by their annotations
 from pronoia.services.drafts import Draft
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Line(msgspec.Struct, frozen=True):
     speaker: str | None = None
     occurred_at: AwareTime | None = None
     created_at: AwareTime | None = None
+    trust: Trust | None = None
 
 
 def read_jsonl(file: Path, user_id: str, maximum_text_length: int) -> Iterator[Entry]:
@@ -67,5 +69,6 @@ def _entry(
         speaker=fields.speaker,
         # The time it was first written is the best that is known of when it happened.
         occurred_at=fields.occurred_at or fields.created_at,
+        trust=fields.trust,
     )
     return checked(user_id, number, place, draft, maximum_text_length)

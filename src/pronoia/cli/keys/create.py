@@ -11,6 +11,7 @@ from pronoia.cli.output import print_json, print_note
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION
 from pronoia.domain.records import Permission, Plan
 from pronoia.domain.roles import PERMISSIONS, Role
+from pronoia.domain.trust import Trust
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
             "pronoia keys create --user ada                         # for one user",
             "pronoia keys create --user ada --role reader           # may only read",
             "pronoia keys create --user ada --expires 90d           # stops by itself",
+            "pronoia keys create --user ada --trust untrusted      # for what reads the web",
             "pronoia keys create --service                          # the caller names the user on each request",
             "export PRONOIA_KEY=$(pronoia keys create --user ada --quiet)",
         ),
@@ -48,6 +50,9 @@ def create_key(
         str | None, typer.Option("--scopes", help="Comma list of read, write, learn, admin, instead of --role.")
     ] = None,
     expires: Expires = None,
+    trust: Annotated[
+        Trust, typer.Option("--trust", help="How far what the key writes is to be believed.")
+    ] = Trust.TRUSTED,
     service: Annotated[
         bool, typer.Option("--service", help="A key for a backend that serves many users, instead of --user.")
     ] = False,
@@ -62,7 +67,7 @@ def create_key(
         raise typer.BadParameter("Give either --role or --scopes.")
     permissions = PERMISSIONS[role or Role.MEMBER] if scopes is None else _permissions(scopes)
     settings = settings_of(data, database_url)
-    key, text = asyncio.run(_create(settings, user, plan, permissions, organisation, end_of(expires)))
+    key, text = asyncio.run(_create(settings, user, plan, permissions, organisation, end_of(expires), trust))
     if as_json:
         print_json({"key": text, **described(key)})
         return
@@ -92,8 +97,14 @@ async def _create(
     permissions: frozenset[Permission],
     organisation: UUID,
     expires_at: datetime | None,
+    trust: Trust,
 ) -> tuple[ApiKey, str]:
     async with opened_keys(settings) as keys:
         return await keys.create(
-            user_id=user, plan=plan, permissions=permissions, organisation_id=organisation, expires_at=expires_at
+            user_id=user,
+            plan=plan,
+            permissions=permissions,
+            organisation_id=organisation,
+            expires_at=expires_at,
+            trust=trust,
         )

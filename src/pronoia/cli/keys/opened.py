@@ -40,6 +40,7 @@ def described(key: ApiKey) -> dict[str, object]:
         "service": key.is_service,
         "plan": key.plan,
         "scopes": sorted(key.permissions),
+        "trust": key.trust,
         "organisation_id": key.organisation_id,
         "created_at": key.created_at,
         "expires_at": key.expires_at,

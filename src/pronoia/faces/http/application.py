@@ -31,6 +31,7 @@ from pronoia.faces.http.routes import (
     organisation,
     predict,
     projects,
+    quarantine,
     rate_limit,
     relationships,
     search,
@@ -71,6 +72,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *keys.OPERATIONS,
     *projects.OPERATIONS,
     *users.OPERATIONS,
+    *quarantine.OPERATIONS,
     *subjects.OPERATIONS,
 )
 CORS_SECONDS = 86_400

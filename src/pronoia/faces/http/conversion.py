@@ -16,6 +16,7 @@ from pronoia.services.recall import SearchRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pronoia.domain.trust import Trust
     from pronoia.faces.http.schemas.memories import NewMemoryBody, PageQuery
     from pronoia.faces.http.schemas.search import SearchBody
 
@@ -41,10 +42,11 @@ def to_draft(body: NewMemoryBody, default_source: str = "api") -> Draft:
         agent_id=body.agent_id or _name_in(metadata, "agent_id"),
         speaker=body.speaker or _name_in(metadata, "speaker"),
         occurred_at=in_utc(body.occurred_at, "occurred_at") or _time_in(metadata),
+        trust=body.trust,
     )
 
 
-def to_search_request(body: SearchBody) -> SearchRequest:
+def to_search_request(body: SearchBody, minimum_trust: Trust) -> SearchRequest:
     limit = DEFAULT_SEARCH_LIMIT if body.limit is None else body.limit
     filters = to_filters(
         project_id=body.project_id,
@@ -55,6 +57,7 @@ def to_search_request(body: SearchBody) -> SearchRequest:
         created_after=body.created_after,
         created_before=body.created_before,
         metadata=body.metadata,
+        minimum_trust=minimum_trust,
     )
     return SearchRequest(
         query=body.query,
@@ -95,6 +98,7 @@ def to_filters(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
     metadata: Mapping[str, Scalar] | None = None,
+    minimum_trust: Trust | None = None,
 ) -> Filters:
     """Check conditions and unite them. A blank name is no condition."""
     names = {"project_id": project_id, "source": source, "session_id": session_id, "agent_id": agent_id}
@@ -111,6 +115,7 @@ def to_filters(
         created_after=in_utc(created_after, "created_after"),
         created_before=in_utc(created_before, "created_before"),
         metadata=dict(metadata or {}),
+        minimum_trust=minimum_trust,
     )
 
 

@@ -15,6 +15,7 @@ from litestar.response import Stream
 
 from pronoia.domain.audit import acting
 from pronoia.domain.errors import FeatureDegradedError, NotFoundError, PronoiaError
+from pronoia.domain.trust import Origin, Trust
 from pronoia.faces.http import admission
 from pronoia.faces.http.addresses import client_address
 from pronoia.faces.http.auditing import actor_of
@@ -90,6 +91,8 @@ class Call(Generic[Query, Body]):
     """Find out who it is whom nobody asked for it yet."""
     minimum_version: int | None
     idempotency: Idempotency | None
+    route: str
+    """Method and path of the operation."""
 
     @property
     def services(self) -> Services:
@@ -104,6 +107,15 @@ class Call(Generic[Query, Body]):
         if (scope := self._admitted.scope) is None:
             raise RuntimeError("An operation that is about no user has no scope.")
         return scope
+
+    @property
+    def origin(self) -> Origin:
+        """Say who writes, and by what."""
+        return Origin(self.principal.trust, self.principal.id, self.route)
+
+    def least_trust(self, wanted: Trust | None) -> Trust:
+        """Give what a memory must be trusted to be answered with: what the caller wants, else what the settings say."""
+        return wanted or Trust(self.surroundings.settings.minimum_trust)
 
     def identifier(self, name: str) -> UUID:
         """Read an id off the path. What is no UUID is the id of nothing."""
@@ -225,6 +237,7 @@ async def _call(
         authenticate=partial(_authenticate, surroundings, request),
         minimum_version=admission.minimum_version(headers),
         idempotency=admission.idempotency(headers, request.method, request.url.path, raw),
+        route=f"{operation.method} {operation.path}",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, Raw
 
-from pronoia.faces.http.schemas.memories import LearningMetadata, MemoryAnswer
+from pronoia.faces.http.schemas.memories import LearningMetadata, MemoryAnswer, ProvenanceAnswer
 from pronoia.faces.http.schemas.relationships import Edge, Link, Node, RelationshipAnswer
 from pronoia.faces.http.schemas.search import HitAnswer, SearchAnswer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pronoia.domain.records import Memory, Relationship
+    from pronoia.domain.trust import Provenance
     from pronoia.faces.http.schemas.search import SearchBody
     from pronoia.services.recall import Found, Hit
 
@@ -46,7 +47,15 @@ def memory_fields(memory: Memory) -> dict[str, object]:
         "usage_count": memory.usage_count,
         "last_accessed": memory.last_accessed,
         "helpfulness_score": memory.helpfulness_score,
+        "trust": memory.trust,
+        "provenance": present_provenance(memory.provenance),
     }
+
+
+def present_provenance(provenance: Provenance | None) -> ProvenanceAnswer | None:
+    if provenance is None:
+        return None
+    return ProvenanceAnswer(provenance.key_id, provenance.route, provenance.batch_id)
 
 
 def present_memory(memory: Memory) -> MemoryAnswer:

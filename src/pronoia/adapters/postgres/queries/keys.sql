@@ -7,8 +7,8 @@ insert into organisations (organisation_id) values ($1) on conflict do nothing;
 -- create_key: Store a key, without its secret.
 insert into api_keys (
     organisation_id, id, user_id, permissions, plan, secret_hash, created_at, revoked_at, last_used_at, expires_at,
-    previous_secret_hash, previous_valid_until)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+    previous_secret_hash, previous_valid_until, trust)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- list_keys: The keys of an organisation, oldest first, from the one that follows a given key.
 select * from api_keys k

@@ -38,7 +38,13 @@ cross join lateral (
         array_agg(date_part('epoch', occurred_at) order by id) as occurred_at,
         array_agg(date_part('epoch', created_at) order by id) as created_at,
         array_agg(date_part('epoch', updated_at) order by id) as updated_at,
-        array_agg(duplicate_of order by id) as duplicate_of
+        array_agg(duplicate_of order by id) as duplicate_of,
+        array_agg(trust order by id) as trust,
+        array_agg(written_by order by id) as written_by,
+        array_agg(written_via order by id) as written_via,
+        string_agg(
+            uuid_send(coalesce(batch_id, '00000000-0000-0000-0000-000000000000')), ''::bytea order by id
+        ) as batch_ids
     from memories m
     where m.organisation_id = $1 and m.user_id = $2 and m.id >= slices.first and m.id < slices.next
         and m.archived_by is null
@@ -134,7 +140,13 @@ select
     array_agg(date_part('epoch', occurred_at) order by id) as occurred_at,
     array_agg(date_part('epoch', created_at) order by id) as created_at,
     array_agg(date_part('epoch', updated_at) order by id) as updated_at,
-    array_agg(duplicate_of order by id) as duplicate_of
+    array_agg(duplicate_of order by id) as duplicate_of,
+    array_agg(trust order by id) as trust,
+    array_agg(written_by order by id) as written_by,
+    array_agg(written_via order by id) as written_via,
+    string_agg(
+        uuid_send(coalesce(batch_id, '00000000-0000-0000-0000-000000000000')), ''::bytea order by id
+    ) as batch_ids
 from memories
 where organisation_id = $1 and user_id = $2 and id = any($4) and archived_by is null;
 
@@ -231,5 +243,5 @@ select array(
 -- search_candidates: The ids of memories near a vector or sharing words, that match the filters.
 select array(
     select distinct search_candidates(
-        $1, $2, $3::halfvec, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12::text::jsonb, $13)
+        $1, $2, $3::halfvec, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12::text::jsonb, $13, $14)
 );

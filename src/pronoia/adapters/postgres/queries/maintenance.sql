@@ -56,10 +56,10 @@ insert into maintenance_actions (
     kept_last_accessed)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
--- find_action: The action of an id, or the one that took a memory out of use.
+-- find_action: The action of an id, or the one that took a memory out of use, if it can be undone by its user.
 select id, kind, at, memory_id, kept_memory_id, relationship_id, undone_at, added_usage, kept_last_accessed
 from maintenance_actions
-where organisation_id = $1 and user_id = $2 and (
+where organisation_id = $1 and user_id = $2 and kind not in ('quarantine', 'rollback') and (
     id = $3 or id = (select archived_by from memories where organisation_id = $1 and user_id = $2 and id = $4)
 );
 
@@ -99,10 +99,10 @@ taken_back as (
 update users set complete_from = $4
 where organisation_id = $1 and user_id = $2 and exists (select from undone where memory_id is not null);
 
--- read_actions: What was done, newest first.
+-- read_actions: What was done by its user, newest first.
 select id, kind, at, memory_id, kept_memory_id, relationship_id, undone_at
 from maintenance_actions
-where organisation_id = $1 and user_id = $2
+where organisation_id = $1 and user_id = $2 and kind not in ('quarantine', 'rollback')
 order by id desc
 limit $3;
 

@@ -1,13 +1,14 @@
--- add_ranking_example: Keep what became of a search, unless the memory is gone, and let go of all but the newest $9.
+-- add_ranking_example: Keep what became of a search, unless the memory is out of use, and let go of all but the newest $9.
 with kept as (
     insert into ranking_examples (organisation_id, user_id, id, query, memory_id, shown, helpful, strength)
     select $1, $2, $3, $4, $5::uuid, array(
         select given.id
         from unnest($6::uuid[]) with ordinality as given (id, place)
-        join memories m on m.organisation_id = $1 and m.user_id = $2 and m.id = given.id
+        join memories m on m.organisation_id = $1 and m.user_id = $2 and m.id = given.id and m.archived_by is null
         order by given.place
     ), $7, $8
-    where exists (select from memories where organisation_id = $1 and user_id = $2 and id = $5)
+    where exists (
+        select from memories where organisation_id = $1 and user_id = $2 and id = $5 and archived_by is null)
     returning 1
 ),
 pruned as (
@@ -21,25 +22,29 @@ pruned as (
 )
 select exists (select from kept) as kept, count(*) as examples
 from ranking_examples
-where organisation_id = $1 and user_id = $2;
+where organisation_id = $1 and user_id = $2 and archived_by is null;
 
--- ranking_examples: What became of a user's searches, oldest first.
+-- ranking_examples: What became of a user's searches, oldest first, but for those that a quarantine took out of use.
 select id, query, memory_id, shown, helpful, strength
 from ranking_examples
-where organisation_id = $1 and user_id = $2
+where organisation_id = $1 and user_id = $2 and archived_by is null
 order by id;
 
 -- ranking_state: The weights fitted for a user, and how many examples there are.
 select w.layout, w.weights, coalesce(w.served, false) as served, w.fitted_at, coalesce(w.searches, 0) as searches,
-    (select count(*) from ranking_examples e where e.organisation_id = $1 and e.user_id = $2) as examples
+    (
+        select count(*) from ranking_examples e
+        where e.organisation_id = $1 and e.user_id = $2 and e.archived_by is null
+    ) as examples
 from (select) one
 left join ranking_weights w on w.organisation_id = $1 and w.user_id = $2;
 
--- save_ranking_weights: Keep fitted weights, unless one of the examples that they were fitted to was forgotten meanwhile.
+-- save_ranking_weights: Keep fitted weights, unless one of the examples that they were fitted to went meanwhile.
 insert into ranking_weights as w (organisation_id, user_id, layout, weights, served, fitted_at)
 select $1, $2, $3, $4, $5, $6
 where (
-    select count(*) from ranking_examples where organisation_id = $1 and user_id = $2 and id = any($7::uuid[])
+    select count(*) from ranking_examples
+    where organisation_id = $1 and user_id = $2 and id = any($7::uuid[]) and archived_by is null
 ) = cardinality($7)
 on conflict (organisation_id, user_id) do update
     set layout = excluded.layout, weights = excluded.weights, served = excluded.served, fitted_at = excluded.fitted_at

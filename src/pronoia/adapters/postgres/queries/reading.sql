@@ -1,7 +1,7 @@
 -- read_memory: One memory with its counts.
 select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
     m.speaker, m.occurred_at, m.created_at, m.updated_at, m.duplicate_of, coalesce(g.usage_count, 0) as usage_count,
-    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness
+    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness, m.trust, m.batch_id, m.written_by, m.written_via
 from memories m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
@@ -17,7 +17,7 @@ select
 -- read_page: Memories that match, newest first.
 select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
     m.speaker, m.occurred_at, m.created_at, m.updated_at, m.duplicate_of, coalesce(g.usage_count, 0) as usage_count,
-    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness
+    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness, m.trust, m.batch_id, m.written_by, m.written_via
 from memories m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
@@ -31,6 +31,7 @@ where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($9::timestamptz is null or m.created_at < $9)
     and ($10::text is null or m.metadata::jsonb @> $10::text::jsonb)
     and ($11::uuid is null or m.id < $11)
+    and ($14::smallint is null or m.trust >= $14)
 order by m.id desc
 offset $12
 limit $13;
@@ -38,7 +39,7 @@ limit $13;
 -- read_page_oldest: The same, oldest first. A query of its own, so that each is a walk along the primary key.
 select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
     m.speaker, m.occurred_at, m.created_at, m.updated_at, m.duplicate_of, coalesce(g.usage_count, 0) as usage_count,
-    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness
+    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness, m.trust, m.batch_id, m.written_by, m.written_via
 from memories m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id
@@ -52,6 +53,7 @@ where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($9::timestamptz is null or m.created_at < $9)
     and ($10::text is null or m.metadata::jsonb @> $10::text::jsonb)
     and ($11::uuid is null or m.id > $11)
+    and ($14::smallint is null or m.trust >= $14)
 order by m.id
 offset $12
 limit $13;
@@ -67,7 +69,8 @@ where m.organisation_id = $1 and m.user_id = $2 and m.archived_by is null
     and ($7::text is null or m.agent_id = $7)
     and ($8::timestamptz is null or m.created_at > $8)
     and ($9::timestamptz is null or m.created_at < $9)
-    and ($10::text is null or m.metadata::jsonb @> $10::text::jsonb);
+    and ($10::text is null or m.metadata::jsonb @> $10::text::jsonb)
+    and ($11::smallint is null or m.trust >= $11);
 
 -- count_relationships: How many relationships a user has of each type, and how strong they are on average.
 select type, count(*) as count, avg(strength) as average_strength

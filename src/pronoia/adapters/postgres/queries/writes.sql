@@ -2,11 +2,12 @@
 -- audit log unless it happened before.
 select version, repeating, repeated, request_hash, outcome,
     case when outcome is null
-        then record_audit($1, $2, 'memory_created', 'succeeded', $22, $23, $24, $25, $26::jsonb) end as recorded
+        then record_audit($1, $2, 'memory_created', 'succeeded', $26, $27, $28, $29, $30::jsonb) end as recorded
 from add_memories(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21);
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25);
 
--- update_memory: Replace what is given, keep the rest; a new text leaves a revision and is linked (and embedded) anew.
+-- update_memory: Replace what is given, keep the rest; a new text leaves a revision and is linked (and embedded) anew. It
+-- is trusted no more than whoever changed it.
 with before as (
     select id, text, $5::text is not null and text <> $5 as rewritten
     from memories
@@ -26,6 +27,7 @@ queued as (
 changed as (
     update memories m
     set version = $4, updated_at = $12, text = coalesce($5, m.text), source = coalesce($6, m.source),
+        trust = least(m.trust, $14), edited_by = $15,
         project_id = coalesce($7, m.project_id), tags = coalesce($8::text::json, m.tags),
         metadata = coalesce($9::text::json, m.metadata),
         terms = case when before.rewritten then $10 else m.terms end,
@@ -38,7 +40,7 @@ changed as (
 )
 select m.id, m.user_id, m.text, m.source, m.project_id, m.tags::text, m.metadata::text, m.session_id, m.agent_id,
     m.speaker, m.occurred_at, m.created_at, m.updated_at, m.duplicate_of, coalesce(g.usage_count, 0) as usage_count,
-    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness
+    g.last_accessed, coalesce(g.helpfulness, 0.5) as helpfulness, m.trust, m.batch_id, m.written_by, m.written_via
 from changed m
 left join memory_usage g
     on g.organisation_id = m.organisation_id and g.user_id = m.user_id and g.memory_id = m.id;

@@ -23,6 +23,7 @@ async def build(call: Call[Nothing, ContextBody]) -> Answer:
         history=history,
         project_id=to_filters(project_id=body.project_id).project_id,
         limit=10 if body.limit is None else min(body.limit, MAXIMUM_LIMIT),
+        minimum_trust=call.least_trust(body.min_trust),
         minimum_version=call.minimum_version,
     )
     memories = [

@@ -39,6 +39,7 @@ async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
         permissions=PERMISSIONS[body.role or Role.MEMBER] if body.scopes is None else body.scopes,
         plan=body.plan,
         expires_at=in_utc(body.expires_at, "expires_at"),
+        trust=body.trust,
     )
     return Answer(MadeKeyAnswer(key=text, **_facts(key)))
 
@@ -79,6 +80,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "service": key.is_service,
         "plan": key.plan,
         "scopes": sorted(key.permissions),
+        "trust": key.trust,
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,

@@ -36,7 +36,7 @@ async def learn(call: Call[Nothing, NewMemoryBody]) -> Answer:
     extracted = extract(call.body.text)
     draft = to_draft(call.body)
     draft = replace(draft, metadata={**_metadata(extracted), **draft.metadata})
-    written = await call.services.memories.add(call.scope, [draft], call.idempotency)
+    written = await call.services.memories.add(call.scope, [draft], call.idempotency, call.origin)
     return Answer(_learned(written.memories[0], extracted, started), written.version)
 
 
@@ -47,7 +47,7 @@ async def upgrade(call: Call[Nothing, UserBody]) -> Answer:
     extracted = extract(memory.text)
     stored = msgspec.json.decode(memory.metadata, type=dict[str, object])
     edit = MemoryEdit(metadata={**_metadata(extracted), **stored})
-    written = await call.services.memories.update(call.scope, memory_id, edit, call.idempotency)
+    written = await call.services.memories.update(call.scope, memory_id, edit, call.idempotency, call.origin)
     return Answer(_learned(written.memories[0], extracted, started), written.version)
 
 

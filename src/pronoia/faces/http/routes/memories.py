@@ -32,16 +32,17 @@ READ, WRITE = Permission.READ, Permission.WRITE
 
 
 async def create(call: Call[Nothing, NewMemoryBody]) -> Answer:
-    written = await call.services.memories.add(call.scope, [to_draft(call.body)], call.idempotency)
+    written = await call.services.memories.add(call.scope, [to_draft(call.body)], call.idempotency, call.origin)
     return Answer(present_memory(written.memories[0]), written.version)
 
 
 async def create_batch(call: Call[Nothing, BatchBody]) -> Answer:
     drafts = [to_draft(memory) for memory in call.body.memories]
-    written = await call.services.memories.add(call.scope, drafts, call.idempotency)
-    return Answer(
-        BatchAnswer([present_memory(memory) for memory in written.memories], len(written.memories)), written.version
-    )
+    written = await call.services.memories.add(call.scope, drafts, call.idempotency, call.origin)
+    memories = [present_memory(memory) for memory in written.memories]
+    provenance = memories[0].provenance
+    batch_id = None if provenance is None else provenance.batch_id
+    return Answer(BatchAnswer(memories, len(memories), batch_id), written.version)
 
 
 async def page(call: Call[PageQuery, Nothing]) -> Answer:
@@ -85,7 +86,9 @@ async def update(call: Call[Nothing, MemoryEditBody]) -> Answer:
         tags=None if body.tags is None else tuple(body.tags),
         metadata=body.metadata,
     )
-    written = await call.services.memories.update(call.scope, call.identifier("memory_id"), edit, call.idempotency)
+    written = await call.services.memories.update(
+        call.scope, call.identifier("memory_id"), edit, call.idempotency, call.origin
+    )
     return Answer(present_memory(written.memories[0]), written.version)
 
 

@@ -10,6 +10,7 @@ from msgspec import Raw
 from pronoia.domain.errors import InvalidInputError
 from pronoia.domain.records import Permission
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
+from pronoia.faces.http.presentation import present_provenance
 from pronoia.faces.http.schemas.predict import (
     MAXIMUM_RECENT,
     PredictAnswer,
@@ -43,6 +44,7 @@ async def predict(call: Call[Nothing, PredictBody]) -> Answer:
         recent=tuple(recent),
         limit=min(body.limit or DEFAULT_LIMIT, MAXIMUM_LIMIT),
         minimum_confidence=FLOOR if body.min_confidence is None else body.min_confidence,
+        minimum_trust=call.least_trust(body.min_trust),
     )
     service = call.services.predictions
 
@@ -67,6 +69,7 @@ async def predict_by_query(call: Call[PredictQuery, Nothing]) -> Answer:
         recent_memory_ids=_read_ids(query.recent_memories or ""),
         limit=query.limit,
         min_confidence=query.min_confidence,
+        min_trust=query.min_trust,
     )
     return await predict(replace(call, body=body))  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
 
@@ -103,6 +106,8 @@ def _present(one: PredictedMemory) -> PredictedAnswer:
         helpfulness_score=memory.helpfulness_score,
         usage_count=memory.usage_count,
         metadata=Raw(memory.metadata.encode()),
+        trust=memory.trust,
+        provenance=present_provenance(memory.provenance),
     )
 
 

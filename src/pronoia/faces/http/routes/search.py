@@ -39,7 +39,8 @@ NO_CATEGORY = "uncategorised"
 
 
 async def search(call: Call[Nothing, SearchBody]) -> Answer:
-    recall, request = call.services.recall, to_search_request(call.body)
+    recall = call.services.recall
+    request = to_search_request(call.body, call.least_trust(call.body.min_trust))
 
     async def compute(at: datetime) -> Given:
         found = await recall.find(call.scope, request, at, call.minimum_version)
@@ -67,7 +68,7 @@ async def recall(call: Call[Nothing, RecallBody]) -> Answer:
     body = call.body
     request = SearchRequest(
         query=body.query,
-        filters=to_filters(project_id=body.project_id),
+        filters=to_filters(project_id=body.project_id, minimum_trust=call.least_trust(body.min_trust)),
         limit=10 if body.limit is None else min(body.limit, MAXIMUM_LIMIT),
         minimum_helpfulness=body.min_helpfulness_score,
         learning_mode=True,
@@ -95,7 +96,7 @@ async def recall_by_query(call: Call[RecallQuery, Nothing]) -> Answer:
 
 
 async def texts_by_query(call: Call[SearchQuery, Nothing]) -> Answer:
-    request = to_search_request(_search_body(call.query))
+    request = to_search_request(_search_body(call.query), call.least_trust(call.query.min_trust))
     found = await call.services.recall.search(call.scope, request, call.minimum_version)
     texts = [hit.memory.text for hit in found.hits]
     return Answer(TextsAnswer(context=texts, count=len(texts)), found.version)
@@ -113,7 +114,12 @@ async def texts(call: Call[TextsQuery, Nothing]) -> Answer:
 async def find(call: Call[Nothing, FindBody]) -> Answer:
     """Search if there is a query, else list what matches the conditions."""
     body = call.body
-    filters = to_filters(project_id=body.project_id, tags=body.tags or (), source=body.source)
+    filters = to_filters(
+        project_id=body.project_id,
+        tags=body.tags or (),
+        source=body.source,
+        minimum_trust=call.least_trust(body.min_trust) if body.query else body.min_trust,
+    )
     limit = min(body.limit, MAXIMUM_LIMIT)
     if body.query:
         found = await call.services.recall.search(
@@ -130,7 +136,7 @@ def _search_body(query: SearchQuery) -> SearchBody:
     text = query.q or query.query
     if not text:
         raise MissingFieldError("q is required.", field="q")
-    return SearchBody(query=text, limit=query.limit)
+    return SearchBody(query=text, limit=query.limit, min_trust=query.min_trust)
 
 
 def _categories(hits: list[Hit]) -> dict[str, CategoryAnswer]:

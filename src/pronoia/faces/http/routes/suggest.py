@@ -10,7 +10,7 @@ from pronoia.domain.errors import MissingFieldError
 from pronoia.domain.records import Permission
 from pronoia.faces.http.conversion import to_filters
 from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
-from pronoia.faces.http.presentation import learning_metadata
+from pronoia.faces.http.presentation import learning_metadata, present_provenance
 from pronoia.faces.http.schemas.suggest import (
     RelatedAnswer,
     SuggestAnswer,
@@ -48,7 +48,7 @@ async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
     minimum = DEFAULT_CONFIDENCE if body.min_confidence is None else body.min_confidence
     request = SuggestRequest(
         context=context,
-        filters=to_filters(project_id=body.project_id),
+        filters=to_filters(project_id=body.project_id, minimum_trust=call.least_trust(body.min_trust)),
         limit=DEFAULT_LIMIT if body.limit is None else min(body.limit, MAXIMUM_LIMIT),
         minimum_confidence=minimum,
         used_ids=tuple(body.used_ids or ()),
@@ -99,6 +99,8 @@ def _present(suggestion: Suggestion, weights: dict[str, float] | None, now: date
         id=memory.id,
         text=memory.text,
         content=memory.text,
+        trust=memory.trust,
+        provenance=present_provenance(memory.provenance),
         similarity=None if suggestion.similarity is None else round(suggestion.similarity, DIGITS),
         suggestion_score=confidence,
         confidence=confidence,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from pronoia.faces.http.schemas.memories import MemoryAnswer, Text, UserId
+from pronoia.faces.http.schemas.memories import LeastTrust, MemoryAnswer, Text, UserId
 
 MAXIMUM_TURNS = 100
 
@@ -19,6 +19,7 @@ class ContextBody(Struct, kw_only=True):
     limit: Annotated[int, Meta(ge=1)] | None = None
     project_id: str | None = None
     llm: str | None = None
+    min_trust: LeastTrust = None
     conversation_history: Annotated[list[str | Turn], Meta(max_length=MAXIMUM_TURNS)] | None = None
     user_id: UserId = None
 

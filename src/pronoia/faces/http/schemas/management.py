@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pronoia.domain.records import Permission, Plan
 from pronoia.domain.roles import Role  # noqa: TC001
+from pronoia.domain.trust import Trust  # noqa: TC001
 
 MAXIMUM_PAGE = 1_000
 
@@ -29,6 +30,9 @@ class NewKeyBody(Struct, kw_only=True):
     scopes: Annotated[list[Permission], Meta(min_length=1, max_length=len(Permission))] | None = None
     plan: Annotated[Plan, Meta(description="No higher than that of your own key.")] = Plan.FREE
     expires_at: datetime | None = None
+    trust: Annotated[
+        Trust | None, Meta(description="Of what it writes; at most that of your own key, which is the default.")
+    ] = None
 
 
 class RotationBody(Struct, kw_only=True):
@@ -48,6 +52,7 @@ class KeyAnswer(Struct, kw_only=True):
     service: bool
     plan: Plan
     scopes: list[Permission]
+    trust: Trust
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None

@@ -7,12 +7,17 @@ from uuid import UUID  # noqa: TC003
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from pronoia.domain.trust import Trust
+
 MAXIMUM_TAGS = 100
 MAXIMUM_BATCH = 100
 
 Text = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 10_000, "pattern": r"\S"})]
 Tags = Annotated[list[str], Meta(max_length=MAXIMUM_TAGS)]
 Object = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+LeastTrust = Annotated[
+    Trust | None, Meta(description="What memories must be trusted at least; PRONOIA_MINIMUM_TRUST is the default.")
+]
 UserId = Annotated[str | None, Meta(description="The user; only a service key may name one.")]
 
 
@@ -27,6 +32,7 @@ class NewMemoryBody(Struct, kw_only=True):
     agent_id: str | None = None
     speaker: str | None = None
     occurred_at: datetime | None = None
+    trust: Annotated[Trust | None, Meta(description="At most that of your key, which is the default.")] = None
     user_id: UserId = None
 
 
@@ -88,6 +94,14 @@ class LearningMetadata(Struct, kw_only=True):
     relationship_count: int
 
 
+class ProvenanceAnswer(Struct):
+    key_id: str | None
+    """Who wrote it; null for the command line."""
+    route: str
+    batch_id: UUID
+    """Shared by what was written by one call or import."""
+
+
 class MemoryAnswer(Struct, kw_only=True):
     id: UUID
     user_id: str
@@ -106,6 +120,9 @@ class MemoryAnswer(Struct, kw_only=True):
     usage_count: int
     last_accessed: datetime | None
     helpfulness_score: float
+    trust: Trust
+    provenance: ProvenanceAnswer | None
+    """Null for what was stored before it was kept."""
     access_pattern: dict[str, int] = {}
     learning_metadata: LearningMetadata | UnsetType = UNSET
     contributors: list[str] | UnsetType = UNSET
@@ -149,6 +166,8 @@ class PageAnswer(Struct, kw_only=True):
 class BatchAnswer(Struct):
     memories: list[MemoryAnswer]
     count: int
+    batch_id: UUID | None
+    """Names them all, to quarantine them or roll them back."""
 
 
 class DeletedAnswer(Struct):

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from pronoia.faces.http.schemas.memories import Object, UserId  # noqa: TC001
+from pronoia.domain.trust import Trust  # noqa: TC001
+from pronoia.faces.http.schemas.memories import LeastTrust, Object, ProvenanceAnswer, UserId  # noqa: TC001
 from pronoia.faces.http.schemas.search import Limit, Share  # noqa: TC001
 
 MAXIMUM_RECENT = 100
@@ -23,6 +24,7 @@ class PredictBody(Struct, kw_only=True):
     recent_memories: Recent | None = None
     limit: Limit | None = None
     min_confidence: Share | None = None
+    min_trust: LeastTrust = None
     user_id: UserId = None
 
 
@@ -32,6 +34,7 @@ class PredictQuery(Struct, kw_only=True):
     recent_memories: Annotated[str | None, Meta(description="Ids, as a JSON array or separated by commas.")] = None
     limit: Limit = 10
     min_confidence: Share | None = None
+    min_trust: LeastTrust = None
 
 
 class PredictedAnswer(Struct, kw_only=True):
@@ -49,6 +52,8 @@ class PredictedAnswer(Struct, kw_only=True):
     helpfulness_score: float
     usage_count: int
     metadata: Object
+    trust: Trust
+    provenance: ProvenanceAnswer | None
 
 
 class PredictAnswer(Struct, kw_only=True):

@@ -7,7 +7,7 @@ from uuid import UUID  # noqa: TC003
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from pronoia.faces.http.schemas.memories import MemoryAnswer, Object, Tags, Text, UserId
+from pronoia.faces.http.schemas.memories import LeastTrust, MemoryAnswer, Object, Tags, Text, UserId
 
 MAXIMUM_QUERY_LENGTH = 10_000
 
@@ -35,6 +35,7 @@ class SearchBody(Struct, kw_only=True):
     created_after: datetime | None = None
     created_before: datetime | None = None
     metadata: dict[str, str | int | float | bool | None] | None = None
+    min_trust: LeastTrust = None
     user_id: UserId = None
 
 
@@ -44,6 +45,7 @@ class FindBody(Struct, kw_only=True):
     source: str | None = None
     project_id: str | None = None
     limit: Limit = 50
+    min_trust: LeastTrust = None
     user_id: UserId = None
 
 
@@ -51,6 +53,7 @@ class SearchQuery(Struct, kw_only=True):
     q: str | None = None
     query: str | None = None
     limit: Limit = 10
+    min_trust: LeastTrust = None
 
 
 class TextsQuery(Struct, kw_only=True):
@@ -64,6 +67,7 @@ class RecallBody(Struct, kw_only=True):
     organized: Annotated[bool | None, Meta(description="Sum the answer up by category.")] = None
     project_id: str | None = None
     min_helpfulness_score: Share | None = None
+    min_trust: LeastTrust = None
     user_id: UserId = None
 
 
@@ -73,6 +77,7 @@ class RecallQuery(Struct, kw_only=True):
     organized: bool = False
     project_id: str | None = None
     min_helpfulness_score: Share | None = None
+    min_trust: LeastTrust = None
 
 
 class HitAnswer(MemoryAnswer, kw_only=True):

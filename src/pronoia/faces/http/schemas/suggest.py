@@ -7,7 +7,8 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pronoia.domain.records import RelationshipType  # noqa: TC001
-from pronoia.faces.http.schemas.memories import Text, UserId  # noqa: TC001
+from pronoia.domain.trust import Trust  # noqa: TC001
+from pronoia.faces.http.schemas.memories import LeastTrust, ProvenanceAnswer, Text, UserId  # noqa: TC001
 from pronoia.faces.http.schemas.search import Limit, Share  # noqa: TC001
 
 MAXIMUM_USED = 100
@@ -23,6 +24,7 @@ class SuggestBody(Struct, kw_only=True):
     include_reasoning: bool | None = None
     project_id: str | None = None
     used_ids: UsedIds | None = None
+    min_trust: LeastTrust = None
     user_id: UserId = None
 
 
@@ -56,6 +58,8 @@ class SuggestionAnswer(Struct, kw_only=True):
     id: UUID
     text: str
     content: str
+    trust: Trust
+    provenance: ProvenanceAnswer | None
     similarity: float | None
     suggestion_score: float
     confidence: float
