@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterator, Mapping, Sequence
 
     from litestar.types import ASGIApp
@@ -99,12 +99,19 @@ async def ask(
     }
     waiting = list(chunks)
     sent: list[Any] = []
+    complete = asyncio.Event()
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": waiting.pop(0) if waiting else b"", "more_body": bool(waiting)}
+        if not waiting:
+            # The client stays until it has the whole answer.
+            await complete.wait()
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
 
     async def send(message: Any) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            complete.set()
 
     await app(scope, receive, send)
     body = b"".join(one.get("body", b"") for one in sent[1:])

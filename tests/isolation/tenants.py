@@ -81,7 +81,7 @@ def make_tenant() -> Tenant:
 
 async def furnish(world: World, tenant: Tenant) -> None:
     """Give a new organisation one thing of every kind, and learned and cached state, by the API alone."""
-    canary = tenant.canary
+    canary, ids = tenant.canary, tenant.ids
     tenant.keys["owner"] = await world.key(tenant, OWNER)
     tenant.keys["service"] = await world.key(tenant, None)
 
@@ -94,9 +94,10 @@ async def furnish(world: World, tenant: Tenant) -> None:
     async def remember(text: str, user: str = OWNER) -> str:
         marked = {"tags": [canary], "source": canary, "project_id": canary, "metadata": {"m": canary}}
         body = {"text": f"{text} {canary}", "session_id": canary, "agent_id": canary, "speaker": canary, **marked}
-        return (await call("POST", "/memories", user, json=body))["id"]
+        made = await call("POST", "/memories", user, json=body)
+        ids["batch_id"] = made["provenance"]["batch_id"]
+        return made["id"]
 
-    ids = tenant.ids
     ids["user_id"] = f"vera-{uuid4().hex[:12]}"
     ids["memory_id"], ids["related_memory_id"] = await remember("tea at four"), await remember("cake at five")
     archived = await remember("an old song")

@@ -273,6 +273,7 @@ async def _delete(memory_id: UUID, at: datetime, write: Write) -> Written:
 
 async def _forget(scope: Scope, erasure: Erasure, write: Write) -> Forgotten:
     connection, user = write.connection, write.user
+    await connection.execute(QUERIES["hold_user"], *user)
     counts = msgspec.json.decode(
         await connection.fetchval(QUERIES["forget_user"], *user, erasure.until), type=dict[str, int]
     )
