@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Idempotency
+    from pronoia.domain.trust import Origin
     from pronoia.services.drafts import Draft
 
 
@@ -28,8 +29,15 @@ class Recorder:
         self.texts: list[tuple[str, str]] = []
         self.keys: list[str] = []
 
-    async def add(self, scope: Scope, drafts: Sequence[Draft], idempotency: Idempotency | None = None) -> Written:
+    async def add(
+        self,
+        scope: Scope,
+        drafts: Sequence[Draft],
+        idempotency: Idempotency | None = None,
+        origin: Origin | None = None,
+    ) -> Written:
         assert idempotency is not None
+        assert origin is not None
         if idempotency.key in self.keys:
             return Written(1, replayed=True)
         self.keys.append(idempotency.key)

@@ -118,11 +118,14 @@ async def test_habits_are_kept_over_a_restart(settings: Settings, clock: ManualC
             user_id="ada", plan=Plan.ENTERPRISE, permissions=Permission, organisation_id=scope.organisation_id
         )
         await follow(services, clock, scope, await stored(services, scope, clock), 20)
+        await services.predictions.catch_up()
         before = (await services.predictions.predict(scope, EVERYTHING)).predictions
     async with open_services(settings, clock) as restarted:
         after = (await restarted.predictions.predict(scope, EVERYTHING)).predictions
-    assert [one.memory.id for one in after] == [one.memory.id for one in before]
-    assert [one.confidence for one in after] == pytest.approx([one.confidence for one in before], abs=0.02)
+    assert after[0].memory.id == before[0].memory.id
+    # Those that are as likely as each other may change places.
+    confidences = {one.memory.id: one.confidence for one in before}
+    assert {one.memory.id: one.confidence for one in after} == pytest.approx(confidences, abs=0.02)
 
 
 async def test_a_forgotten_user_leaves_nothing_that_was_learned(
