@@ -54,7 +54,7 @@ def test_killed_servers_lose_no_acknowledged_write_and_do_none_twice(
     server: RunningServer, listener: socket.socket, seed: int
 ) -> None:
     delays = random.Random(seed)  # noqa: S311 - a schedule of blows
-    kills = times(40, 200)
+    kills = times(20, 200)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     process = start(listener, server.database_url)
     recoveries: list[float] = []
