@@ -7,6 +7,7 @@ from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -47,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="The way past a transaction pooler, for LISTEN and migrations. Needed with one, else not."),
     ] = ""
+    database_require_tls: Annotated[
+        bool, Meta(description="Refuse a database URL over a network without sslmode=verify-full.")
+    ] = False
     database_connections: Annotated[int, Meta(ge=2, le=200, description="Connections a process holds at most.")] = 10
     database_timeout_seconds: Annotated[
         float, Meta(gt=0, le=300, description="Longest wait for a connection or a statement.")
@@ -75,6 +79,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Folder of the audit log's signed checkpoints and their key, best on other storage than the "
             "database's. Empty takes `audit` in the data folder; with a database URL, none are signed."
         ),
+    ] = ""
+    master_key_file: Annotated[
+        str,
+        Meta(
+            description="Encrypts texts in the database: file of 32 bytes in base64, readable by its owner alone. "
+            "Several with `:` between: the first wraps the keys of organisations, all unwrap them."
+        ),
+    ] = ""
+    master_key_command: Annotated[
+        str, Meta(description="Command that prints such keys, one a line, instead of files; it has 10 seconds.")
     ] = ""
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on.")] = 8080
@@ -253,6 +267,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         zone_of(settings.time_zone)
         networks_of(settings.trusted_proxies)
         _check_pooler(settings)
+        _check_database_tls(settings)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"A setting is wrong: {error}. See docs/configuration.md.") from error
     return settings
@@ -272,6 +287,22 @@ def _check_pooler(settings: Settings) -> None:
             f"{PREFIX}DATABASE_DIRECT_URL: a server behind a transaction pooler also needs the way past it. "
             "See docs/database.md."
         )
+
+
+def _check_database_tls(settings: Settings) -> None:
+    """Refuse a way to the database on which somebody could listen or pretend to be it. Unix sockets are fine."""
+    if not settings.database_require_tls:
+        return
+    for name in ("database_url", "database_direct_url"):
+        url = urlsplit(str(getattr(settings, name)))
+        query = dict(parse_qsl(url.query))
+        hosts = query.get("host", url.hostname or "").split(",")
+        local = all(not host or host.startswith("/") for host in hosts)
+        if not local and query.get("sslmode") != "verify-full":
+            raise ConfigurationError(
+                f"{PREFIX}{name.upper()}: {PREFIX}DATABASE_REQUIRE_TLS is set, so it has to end in "
+                "?sslmode=verify-full&sslrootcert=CA.pem. See docs/security.md."
+            )
 
 
 def zone_of(name: str) -> tzinfo:

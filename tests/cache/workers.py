@@ -60,6 +60,8 @@ async def working(
     """Open a worker, with a new key of an organisation or a given one."""
     read = read_settings({}, database_url=database_url, **settings)
     async with open_services(read, clock) as services:
+        # A busy machine switches no feature off here: the clock that would bring it back stands still.
+        services.resilience._degradation.observe = lambda _: None
         app = create_http_app(services, read, clock.now, telemetry=open_telemetry())
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://worker") as http:
             worker = Worker(services, http)

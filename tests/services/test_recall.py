@@ -142,7 +142,9 @@ async def test_another_process_reads_what_was_written_here(services: Services, s
         for number in range(20):
             written = await services.memories.add(scope, [Draft(f"number {number}")])
             page = await other.recall.page(scope, Filters(), minimum_version=written.version)
-            assert (page.total, page.version) == (number + 1, written.version)
+            assert page.total == number + 1
+            # Later, if relationships were found meanwhile.
+            assert page.version >= written.version
 
 
 async def test_a_version_that_was_never_written_is_refused(services: Services, scope: Scope):

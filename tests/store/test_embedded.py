@@ -109,7 +109,18 @@ async def test_only_its_owner_reaches_it_and_only_through_the_socket(folder: Pat
         assert await _ask(url, "show listen_addresses") == ""
         assert await _ask(url, "select rolsuper from pg_roles where rolname = current_user") is False
         rules = (folder / "postgres" / "pg_hba.conf").read_text().split()
-        assert rules == ["local", "all", "all", "peer", "map=pronoia"]
+        assert rules == [
+            "local",
+            "all",
+            "all",
+            "peer",
+            "map=pronoia",
+            "local",
+            "replication",
+            "all",
+            "peer",
+            "map=pronoia",
+        ]
         with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
             await _ask(url.replace("pronoia@", "pronoia_app@"), "select 1")
     finally:

@@ -102,7 +102,18 @@ async def test_writing_reads_no_more_than_the_memories_it_is_about(
         before = await _rows_read(connection)
         await connection.fetch(QUERIES["begin_write"], *owner, 0, None, *told)
         await connection.fetch(
-            QUERIES["update_memory"], *owner, memory_ids[0], 99, "text 7", *(None,) * 4, b"", None, NOW, None
+            QUERIES["update_memory"],
+            *owner,
+            memory_ids[0],
+            99,
+            "text 7",
+            *(None,) * 4,
+            b"",
+            None,
+            NOW,
+            None,
+            None,
+            None,
         )
         read = await _rows_read(connection) - before
     # The memory before, to be changed and for its references, and the one that has the text already.

@@ -16,6 +16,7 @@ from pronoia.adapters.postgres.insight_store import PostgresInsightStore, Postgr
 from pronoia.adapters.postgres.limit_store import PostgresLimitStore
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
 from pronoia.adapters.postgres.organisation_store import PostgresProjectStore, PostgresUserStore
+from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.maintenance import MaintenanceAction, MaintenanceKind
@@ -52,6 +53,7 @@ TABLES = (
     *("projects", "user_roles"),
     "erasures",
     *("audit_log", "audit_heads"),
+    "data_keys",
 )
 
 INSTANCE_TABLES = ("service_levels", "process_reports", "instance_leases", "alerts")
@@ -99,6 +101,8 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
     await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
     await PostgresAuditStore(database).chain(100)
+    async with database.writing(scope.organisation_id) as connection:
+        await connection.execute(QUERIES["add_data_key"], scope.organisation_id, b"wrapped", "master")
     return scope
 
 
@@ -219,6 +223,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("record_key_uses", "list_organisations"),
         *("purge_history", "purge_metrics", "refresh_hourly_levels"),
         *("erasures_to_note", "note_erasures", "expired_memories"),
+        *("list_data_keys", "rewrap_data_keys"),
         *("chain_audit", "moved_audit_heads"),
     }
     for row in rows:

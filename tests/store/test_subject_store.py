@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from datetime import timedelta
@@ -167,3 +168,27 @@ async def test_statistics_of_the_planner_hold_no_text_of_anybody(
     await everybody.close()
     assert [tuple(row) for row in rows] == []
     assert kept > 5
+
+
+async def test_what_is_being_added_while_a_person_is_forgotten_goes_with_them(
+    store: PostgresMemoryStore,
+    person: Scope,
+    connection: asyncpg.Connection,  # noqa: F811 - a fixture
+    database_url: str,
+) -> None:
+    watcher = await asyncpg.connect(database_url, timeout=10)
+    adding = connection.transaction()
+    await adding.start()
+    await connection.execute(
+        "insert into learning_runs (organisation_id, user_id, job, activity, last_run, runs, relationships_created) "
+        "values ($1, $2, 'another', 1, now(), 1, 0)",
+        person.organisation_id,
+        person.user_id,
+    )
+    forgetting = asyncio.create_task(store.forget(person, None, erasure()))
+    while not await watcher.fetchval("select exists (select from pg_locks where not granted)"):  # noqa: ASYNC110 - the server tells only when asked
+        await asyncio.sleep(0.01)
+    await adding.commit()
+    await asyncio.wait_for(forgetting, 10)
+    assert await _rows_of(connection, "learning_runs", person) == 0
+    await watcher.close()

@@ -8,6 +8,7 @@ from pronoia.cli import (
     backup,
     bench,
     doctor,
+    encryption,
     export_memories,
     keys,
     migrate,
@@ -73,4 +74,5 @@ backup.register(app)
 restore.register(app)
 doctor.register(app)
 audit.register(app)
+encryption.register(app)
 bench.register(app)

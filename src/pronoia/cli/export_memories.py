@@ -14,6 +14,7 @@ from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, Organisation, User, examples, settings_of
 from pronoia.cli.output import print_json, print_note, private_file
 from pronoia.cli.storage import opened_database
+from pronoia.composition.encryption import open_texts
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
 from pronoia.domain.records import Filters
 
@@ -69,7 +70,8 @@ def export_memories(
 async def _export(settings: Settings, scope: Scope, file: BinaryIO) -> int:
     count = 0
     async with opened_database(settings) as database:
-        store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
+        texts = await open_texts(settings, database)
+        store = PostgresMemoryStore(database, resident_limit=settings.resident_limit, texts=texts)
         before: UUID | None = None
         while True:
             memories, _ = await store.page(scope, Filters(), before, 0, PAGE)

@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from pronoia.adapters.postgres.folder_lock import FolderLock
 from pronoia.adapters.postgres.migrations import migrate
+from pronoia.adapters.postgres.transactions import Database
 from pronoia.adapters.telemetry.logs import configure_logs
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.adapters.telemetry.workers import VARIABLE
@@ -26,6 +27,7 @@ from pronoia.cli.first_key import ensure_first_key, welcome
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
 from pronoia.cli.output import print_json, print_note
 from pronoia.cli.storage import audit_folder, embedded_server
+from pronoia.composition.encryption import open_texts
 from pronoia.config import Settings, to_environment
 from pronoia.domain.audit import SYSTEM, acting
 from pronoia.domain.errors import ConfigurationError
@@ -240,13 +242,13 @@ def _only_server(folder: Path) -> Generator[None]:
 def _database(settings: Settings) -> Generator[str]:
     """Hold the database across the event loops that come and go: ours to prepare it, uvicorn's to serve."""
     if settings.database_url:
-        asyncio.run(_migrate(settings.database_direct_url or settings.database_url))
+        asyncio.run(_prepare(settings, settings.database_direct_url or settings.database_url))
         yield settings.database_url
         return
     server = embedded_server(settings)
     try:
         url = asyncio.run(server.start())
-        asyncio.run(_migrate(url))
+        asyncio.run(_prepare(settings, url))
         yield url
     finally:
         # An impatient second Ctrl-C must not leave the database running.
@@ -255,8 +257,14 @@ def _database(settings: Settings) -> Generator[str]:
         signal.signal(signal.SIGINT, ignored)
 
 
-async def _migrate(url: str) -> None:
+async def _prepare(settings: Settings, url: str) -> None:
+    """Bring the database to this version, and see that its texts can be read."""
     await migrate(url)
+    database = await Database.open(url, connections=1, timeout_seconds=settings.database_timeout_seconds)
+    try:
+        await open_texts(settings, database)
+    finally:
+        await database.close()
 
 
 def _free_port(host: str, port: int) -> int:

@@ -11,6 +11,7 @@ from pronoia.adapters.compute import ComputeExecutor
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.process_memory import allowed_bytes, resident_bytes
 from pronoia.adapters.telemetry.embedder import MeasuredEmbedder
+from pronoia.composition.encryption import open_texts
 from pronoia.composition.identity import open_tokens
 from pronoia.composition.outside import make_embedder, make_telemetry, open_database, open_limit_store
 from pronoia.memory.residents import Residents
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from pronoia.adapters.postgres.limit_store import PostgresLimitStore
+    from pronoia.adapters.postgres.text_cipher import Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.adapters.redis.limit_store import RedisLimitStore
     from pronoia.config import Settings
@@ -56,6 +58,7 @@ class Foundation:
     executor: ComputeExecutor
     report_executor: ComputeExecutor
     """For what may take long, so that it never fills the other."""
+    texts: Texts
     store: PostgresMemoryStore
     residents: Residents
 
@@ -85,7 +88,8 @@ async def open_foundation(
         opened.push_async_callback(embedder.close)
         executor = _executor(opened, resilience, "compute", COMPUTE_THREADS)
         report_executor = _executor(opened, resilience, "reports", REPORT_THREADS)
-        store = PostgresMemoryStore(database, resident_limit=settings.resident_limit)
+        texts = await open_texts(settings, database)
+        store = PostgresMemoryStore(database, resident_limit=settings.resident_limit, texts=texts)
         residents = Residents(
             store,
             readings,
@@ -107,6 +111,7 @@ async def open_foundation(
             embedder=embedder,
             executor=executor,
             report_executor=report_executor,
+            texts=texts,
             store=store,
             residents=residents,
         )

@@ -20,6 +20,7 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.monitoring_store import PostgresMonitoringStore
 from pronoia.adapters.postgres.ranking_store import PostgresRankingStore
 from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
+from pronoia.composition.encryption import master_keys
 from pronoia.composition.outside import (
     direct_url,
     make_change_feed,
@@ -109,7 +110,7 @@ def make_parts(base: Foundation) -> Parts:
     )
     key_store = PostgresKeyStore(base.database)
     loops = Loops(clock=base.clock, meter=base.meter)
-    subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings))
+    subject_store = PostgresSubjectStore(base.database, direct_url=direct_url(base.settings), texts=base.texts)
     return Parts(
         caches=caches,
         changes=changes,
@@ -147,13 +148,16 @@ def _chainer(base: Foundation) -> Chainer:
 
 
 def _caches(base: Foundation, local: LocalTier) -> Caches:
-    tiers = [local, *make_farther_tiers(base.settings, base.database, base.clock)][: base.settings.cache_tiers]
+    # Answers hold texts: where those are encrypted, none leaves the process.
+    encrypted = master_keys(base.settings) is not None
+    farther = [] if encrypted else make_farther_tiers(base.settings, base.database, base.clock)
+    tiers = [local, *farther][: base.settings.cache_tiers]
     return Caches(tiers=tiers, clock=base.clock, meter=base.meter, draw=SystemRandom().random)
 
 
 def _ranking_weights(base: Foundation) -> RankingWeights:
     return RankingWeights(
-        store=PostgresRankingStore(base.database),
+        store=PostgresRankingStore(base.database, texts=base.texts),
         embedder=base.embedder,
         residents=base.residents,
         clock=base.clock,

@@ -158,7 +158,7 @@ def _suggest(base: Foundation, parts: Parts) -> Suggest:
 
 def _maintenance(base: Foundation, parts: Parts) -> Maintenance:
     return Maintenance(
-        store=PostgresMaintenanceStore(base.database, resident_limit=base.settings.resident_limit),
+        store=PostgresMaintenanceStore(base.database, resident_limit=base.settings.resident_limit, texts=base.texts),
         residents=base.residents,
         excerpts=parts.excerpts,
         changes=parts.changes,
@@ -170,7 +170,7 @@ def _maintenance(base: Foundation, parts: Parts) -> Maintenance:
 
 def _quarantine(base: Foundation, parts: Parts) -> Quarantine:
     return Quarantine(
-        store=PostgresQuarantineStore(base.database, resident_limit=base.settings.resident_limit),
+        store=PostgresQuarantineStore(base.database, resident_limit=base.settings.resident_limit, texts=base.texts),
         residents=base.residents,
         changes=parts.changes,
         ranking_weights=parts.ranking_weights,

@@ -116,6 +116,12 @@ class StoreCircuitOpenError(StoreUnavailableError):
     code = "CIRCUIT_BREAKER_OPEN"
 
 
+class EncryptedTextError(UnavailableError):
+    """A stored text that only the operator can make readable again. `details` may hold the `id` of its row."""
+
+    code = "TEXT_UNREADABLE"
+
+
 class EmbeddingUnavailableError(UnavailableError):
     code = "EMBEDDING_UNAVAILABLE"
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 DEFAULT_ORGANISATION = UUID("00000000-0000-7000-8000-000000000001")
 """Whose keys those are that the command line makes, unless told otherwise."""
 
+ENCRYPTED_MARK = "\x1epronoia:1:"
+"""What a text begins with that is stored encrypted, and no text that is given may begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

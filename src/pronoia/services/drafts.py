@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.domain.errors import InvalidInputError, MissingFieldError, TextLengthError
+from pronoia.domain.identifiers import ENCRYPTED_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ def check_characters(value: str, name: str) -> None:
     """Refuse what no text column can hold."""
     if "\x00" in value:
         raise InvalidInputError(f"{name} must not contain the NUL character.", field=name)
+    if value.startswith(ENCRYPTED_MARK):
+        raise InvalidInputError(f"{name} must not begin with the mark of encrypted texts.", field=name)
     try:
         value.encode()
     except UnicodeEncodeError as error:

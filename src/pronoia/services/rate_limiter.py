@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAXIMUM_SUBJECTS = 20_000
 """Each process knows the latest. One that it forgot is known to the store."""
-STORE_SECONDS = 0.25
+STORE_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 """A store that failed is not asked again for so long."""
 LOAD_SHARE = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.adapters.postgres.driver import Connection, Row
+    from pronoia.adapters.postgres.text_cipher import Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Filters, Vector
@@ -32,17 +34,16 @@ NO_ACCESSES = AccessColumns()
 class SnapshotLoader:
     """Reads users' memories, each snapshot in one consistent transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, texts: Texts) -> None:
         self._database = database
+        self._texts = texts
 
     async def load(self, scope: Scope, space: str, since: UserState | None) -> Snapshot:
         """Read what changed after `since`; everything if that is None, or from before what can be told one by one."""
         async with self._database.reading(scope.organisation_id) as connection:
-            if since is not None:
-                changes = await _load_changes(connection, scope, space, since)
-                if changes is not None:
-                    return changes
-            return await _load_all(connection, scope, space)
+            changes = None if since is None else await _load_changes(connection, scope, space, since)
+            snapshot = changes or await _load_all(connection, scope, space)
+        return await self._opened(scope, snapshot)
 
     async def candidates(
         self, scope: Scope, space: str, vector: Vector | None, words: str, filters: Filters, limit: int
@@ -59,7 +60,8 @@ class SnapshotLoader:
                 limit,
                 least_trust(filters),
             )
-            return await _load_some(connection, scope, space, ids, state)
+            snapshot = await _load_some(connection, scope, space, ids, state)
+        return await self._opened(scope, snapshot)
 
     async def last_used(self, scope: Scope, space: str, limit: int) -> Snapshot:
         """Read the `limit` memories used last, their uses, and the relationships among them."""
@@ -68,7 +70,8 @@ class SnapshotLoader:
             state = await connection.fetchrow(QUERIES["user_state"], *user)
             ids: list[UUID] = await connection.fetchval(QUERIES["last_used"], *user, LONGEST_HISTORY, limit)
             accesses = await fetch_one(connection, QUERIES["load_accesses"], *user, LONGEST_HISTORY)
-            return await _load_some(connection, scope, space, ids, state, _accesses(accesses))
+            snapshot = await _load_some(connection, scope, space, ids, state, _accesses(accesses))
+        return await self._opened(scope, snapshot)
 
     async def mendable(self, scope: Scope, space: str, *, unhelpful: float, limit: int) -> Snapshot:
         """Read what maintenance has to see of a user, and the relationships among it."""
@@ -94,7 +97,15 @@ class SnapshotLoader:
                 reached |= dict.fromkeys(frontier)
                 if not frontier:
                     break
-            return await _load_some(connection, scope, space, list(reached), state)
+            snapshot = await _load_some(connection, scope, space, list(reached), state)
+        return await self._opened(scope, snapshot)
+
+    async def _opened(self, scope: Scope, snapshot: Snapshot) -> Snapshot:
+        """Give the texts as they were before they were sealed."""
+        memories = snapshot.memories
+        cipher = await self._texts.reading(scope.organisation_id)
+        texts = await cipher.open_column(scope.user_id, memories.ids, memories.texts)
+        return replace(snapshot, memories=replace(memories, texts=texts))
 
 
 async def _load_all(connection: Connection, scope: Scope, space: str) -> Snapshot:

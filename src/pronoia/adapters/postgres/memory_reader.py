@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.adapters.postgres.rows import memory_of
+from pronoia.adapters.postgres.rows import memory_of, opened_memory
 from pronoia.domain.errors import NotFoundError
 from pronoia.domain.records import RelationshipType, Revision
 from pronoia.ports.memory_store import RelationshipCount
@@ -16,6 +16,7 @@ from pronoia.ports.snapshots import UserState
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from pronoia.adapters.postgres.text_cipher import Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.identifiers import Scope
     from pronoia.domain.records import Filters, Memory
@@ -43,8 +44,9 @@ def least_trust(filters: Filters) -> int | None:
 class MemoryReader:
     """Reads single memories, pages of them and their histories."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, texts: Texts) -> None:
         self._database = database
+        self._texts = texts
 
     async def state(self, scope: Scope) -> UserState:
         """Give zeros for a user who has never written."""
@@ -60,7 +62,8 @@ class MemoryReader:
             row = await connection.fetchrow(QUERIES["read_memory"], scope.organisation_id, scope.user_id, memory_id)
         if row is None:
             raise NotFoundError("There is no such memory.", id=str(memory_id))
-        return memory_of(row)
+        cipher = await self._texts.reading(scope.organisation_id)
+        return opened_memory(memory_of(row), cipher)
 
     async def link_count(self, scope: Scope, memory_id: UUID) -> int:
         """Count the relationships from and to a memory."""
@@ -83,7 +86,8 @@ class MemoryReader:
         async with self._database.reading(scope.organisation_id) as connection:
             rows = await connection.fetch(query, *arguments, before, offset, limit, least_trust(filters))
             total: int = await connection.fetchval(QUERIES["count_page"], *arguments, least_trust(filters))
-        return [memory_of(row) for row in rows], total
+        cipher = await self._texts.reading(scope.organisation_id)
+        return [opened_memory(memory_of(row), cipher) for row in rows], total
 
     async def relationship_types(self, scope: Scope) -> list[RelationshipCount]:
         """Count relationships by type."""
@@ -97,7 +101,12 @@ class MemoryReader:
             rows = await connection.fetch(QUERIES["read_history"], scope.organisation_id, scope.user_id, memory_id)
         if not rows:
             raise NotFoundError("There is no such memory.", id=str(memory_id))
+        cipher = await self._texts.reading(scope.organisation_id)
+        texts = [
+            [None if text is None else cipher.open(scope.user_id, memory_id, text) for text in row]
+            for row in ((row["old_text"], row["new_text"]) for row in rows)
+        ]
         return [
-            Revision(memory_id, row["event"], row["version"], row["at"], row["old_text"], row["new_text"])
-            for row in rows
+            Revision(memory_id, row["event"], row["version"], row["at"], old, new)
+            for row, (old, new) in zip(rows, texts, strict=True)
         ]

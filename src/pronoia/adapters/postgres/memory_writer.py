@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,8 @@ from pronoia.adapters.postgres.driver import fetch_one, halfvec
 from pronoia.adapters.postgres.errors import KeyInUseError
 from pronoia.adapters.postgres.outcomes import Outcome, encode, encode_memories, named_memories, replay, replay_added
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.adapters.postgres.rows import memory_of, receipt_columns, relationship_of
+from pronoia.adapters.postgres.rows import memory_of, opened_memory, receipt_columns, relationship_of
+from pronoia.adapters.postgres.text_cipher import PLAIN_TEXTS
 from pronoia.domain.audit import AuditAction
 from pronoia.domain.erasures import receipt_of
 from pronoia.domain.errors import NotFoundError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.adapters.postgres.driver import Connection, Row
+    from pronoia.adapters.postgres.text_cipher import TextCipher, Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.erasures import Erasure
     from pronoia.domain.identifiers import Scope
@@ -64,22 +66,33 @@ class Write:
 class MemoryWriter:
     """Writes memories. Users with more than `resident_limit` of them go into the indexes that SQL searches by."""
 
-    def __init__(self, database: Database, *, resident_limit: int) -> None:
+    def __init__(self, database: Database, *, resident_limit: int, texts: Texts = PLAIN_TEXTS) -> None:
         self._database = database
+        self._texts = texts
         self._resident_limit = resident_limit
 
     async def add(self, scope: Scope, memories: Sequence[NewMemory], idempotency: Idempotency | None) -> Written:
         """Store memories in one statement, however many."""
+        cipher = await self._texts.writing(scope.organisation_id)
+        sealed = [replace(memory, text=cipher.seal(scope.user_id, memory.id, memory.text)) for memory in memories]
         once: tuple[object, ...] = (None, None, None)
         if idempotency is not None:
-            answer = encode_memories([_as_stored(memory, scope.user_id, None) for memory in memories])
+            answer = encode_memories([_as_stored(memory, scope.user_id, None) for memory in sealed])
             once = (idempotency.key, idempotency.request_hash, answer)
         deed = Deed(AuditAction.MEMORY_CREATED, [memory.id for memory in memories])
         told = (*actor_columns(), deed.details)
-        arguments = (*_user(scope), self._resident_limit, *_columns(memories), *once, *told)
+        arguments = (
+            *_user(scope),
+            self._resident_limit,
+            [memory.id for memory in memories],
+            _earlier(memories),
+            *_columns(sealed),
+            *once,
+            *told,
+        )
         row = await _twice(partial(self._call_add, arguments))
         if row["outcome"] is not None and idempotency is not None:
-            return replay_added(row["outcome"], row["request_hash"], idempotency)
+            return _opened(replay_added(row["outcome"], row["request_hash"], idempotency), cipher)
         duplicates: dict[UUID, UUID] = dict(zip(row["repeating"] or (), row["repeated"] or (), strict=True))
         return Written(
             row["version"], tuple(_as_stored(memory, scope.user_id, duplicates.get(memory.id)) for memory in memories)
@@ -90,7 +103,11 @@ class MemoryWriter:
     ) -> Written:
         """Replace what is given; an earlier text stays in the history."""
         deed = Deed(AuditAction.MEMORY_UPDATED, [memory_id])
-        return await self._once(scope, idempotency, Written, partial(_update, memory_id, changes, at), deed)
+        cipher = await self._texts.writing(scope.organisation_id)
+        if changes.text is not None:
+            changes = replace(changes, text=cipher.seal(scope.user_id, memory_id, changes.text))
+        written = await self._once(scope, idempotency, Written, partial(_update, memory_id, changes, at), deed)
+        return _opened(written, cipher)
 
     async def delete(self, scope: Scope, memory_id: UUID, at: datetime, idempotency: Idempotency | None) -> Written:
         """Delete a memory, what was derived from it, and every kept answer that repeats its text."""
@@ -165,14 +182,22 @@ async def _twice(attempt: Callable[[], Awaitable[Result]]) -> Result:
         return await attempt()
 
 
-def _columns(memories: Sequence[NewMemory]) -> tuple[object, ...]:
-    """Turn memories into the columns of add_memories, in its order."""
+def _opened(written: Written, cipher: TextCipher) -> Written:
+    """Outcomes are kept as texts are stored."""
+    return replace(written, memories=tuple(opened_memory(memory, cipher) for memory in written.memories))
+
+
+def _earlier(memories: Sequence[NewMemory]) -> list[UUID | None]:
+    """Name for each memory the first one of the same text, if that is not itself."""
     first: dict[str, UUID] = {}
     for memory in memories:
         first.setdefault(memory.text, memory.id)
+    return [None if first[memory.text] == memory.id else first[memory.text] for memory in memories]
+
+
+def _columns(memories: Sequence[NewMemory]) -> tuple[object, ...]:
+    """Turn memories into the columns of add_memories from the texts on, in its order."""
     return (
-        [memory.id for memory in memories],
-        [None if first[memory.text] == memory.id else first[memory.text] for memory in memories],
         [memory.text for memory in memories],
         [memory.source for memory in memories],
         [memory.project_id for memory in memories],
@@ -248,6 +273,7 @@ async def _delete(memory_id: UUID, at: datetime, write: Write) -> Written:
 
 async def _forget(scope: Scope, erasure: Erasure, write: Write) -> Forgotten:
     connection, user = write.connection, write.user
+    await connection.execute(QUERIES["hold_user"], *user)
     counts = msgspec.json.decode(
         await connection.fetchval(QUERIES["forget_user"], *user, erasure.until), type=dict[str, int]
     )

@@ -60,10 +60,11 @@ class PostgresQuarantineStore(MemoryWriter):
             rows = await connection.fetch(
                 QUERIES["read_quarantine"], scope.organisation_id, scope.user_id, after, limit
             )
+        cipher = await self._texts.reading(scope.organisation_id)
         return [
             QuarantinedMemory(
                 id=row["id"],
-                text=row["text"],
+                text=cipher.open(scope.user_id, row["id"], row["text"]),
                 source=row["source"],
                 created_at=row["created_at"],
                 trust=trust_of(row["trust"]),

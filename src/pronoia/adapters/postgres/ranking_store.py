@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.adapters.postgres.text_cipher import PLAIN_TEXTS
 from pronoia.ports.learning_stores import FeedbackSummary, RankingExample, RankingState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from pronoia.adapters.postgres.text_cipher import Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.identifiers import Scope
 
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 class PostgresRankingStore:
     """Keeps examples and weights. Both are written under the user's lock: a deletion sees them or goes first."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, texts: Texts = PLAIN_TEXTS) -> None:
         self._database = database
+        self._texts = texts
 
     async def add(self, scope: Scope, example: RankingExample, keep: int) -> int | None:
         """Keep an example of a memory that is still there."""
         user = (scope.organisation_id, scope.user_id)
+        cipher = await self._texts.writing(scope.organisation_id)
         async with self._database.writing(scope.organisation_id) as connection:
             await connection.execute(QUERIES["lock_user"], *user)
             row = await fetch_one(
@@ -33,7 +37,7 @@ class PostgresRankingStore:
                 QUERIES["add_ranking_example"],
                 *user,
                 example.id,
-                example.query,
+                cipher.seal(scope.user_id, example.id, example.query),
                 example.memory_id,
                 list(example.shown),
                 example.helpful,
@@ -46,9 +50,15 @@ class PostgresRankingStore:
         """Give a user's examples, oldest first."""
         async with self._database.reading(scope.organisation_id) as connection:
             rows = await connection.fetch(QUERIES["ranking_examples"], scope.organisation_id, scope.user_id)
+        cipher = await self._texts.reading(scope.organisation_id)
         return [
             RankingExample(
-                row["id"], row["query"], row["memory_id"], tuple(row["shown"]), row["helpful"], row["strength"]
+                row["id"],
+                cipher.open(scope.user_id, row["id"], row["query"]),
+                row["memory_id"],
+                tuple(row["shown"]),
+                row["helpful"],
+                row["strength"],
             )
             for row in rows
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pronoia.adapters.postgres.driver import Row
+    from pronoia.adapters.postgres.text_cipher import TextCipher
 
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
 _COUNTS = msgspec.json.Decoder(dict[str, int])
@@ -42,6 +44,11 @@ def memory_of(row: Row) -> Memory:
         trust=trust_of(row["trust"]),
         provenance=provenance_of(row),
     )
+
+
+def opened_memory(memory: Memory, cipher: TextCipher) -> Memory:
+    """Give a memory as it was before its text was sealed."""
+    return replace(memory, text=cipher.open(memory.user_id, memory.id, memory.text))
 
 
 def provenance_of(row: Row) -> Provenance | None:

@@ -8,6 +8,7 @@ from pronoia.adapters.postgres.driver import connect, fetch_one
 from pronoia.adapters.postgres.errors import translated_errors
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import receipt_columns, receipt_of_row
+from pronoia.adapters.postgres.text_cipher import PLAIN_TEXTS, open_record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.adapters.postgres.driver import Connection
+    from pronoia.adapters.postgres.text_cipher import Texts
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.erasures import Receipt
     from pronoia.domain.identifiers import Scope
@@ -25,17 +27,19 @@ REWRITE_TIMEOUT_SECONDS = 6 * 3600.0
 
 
 class PostgresSubjectStore:
-    def __init__(self, database: Database, *, direct_url: str) -> None:
+    def __init__(self, database: Database, *, direct_url: str, texts: Texts = PLAIN_TEXTS) -> None:
         """`direct_url` leads to the database past any pooler: tables are rewritten outside of transactions."""
         self._database = database
         self._direct_url = direct_url
+        self._texts = texts
 
     async def records(self, scope: Scope) -> AsyncGenerator[Sequence[tuple[str, str]]]:
         """Give all records in one consistent state. The transaction lasts as long as they are read."""
+        cipher = await self._texts.reading(scope.organisation_id)
         async with self._database.reading(scope.organisation_id) as connection:
             await connection.execute(QUERIES["open_records"], scope.organisation_id, scope.user_id)
             while rows := await connection.fetch(QUERIES["next_records"]):
-                yield [(row["type"], row["record"]) for row in rows]
+                yield [(row["type"], open_record(cipher, scope.user_id, row["record"])) for row in rows]
 
     async def people(self, organisation_id: UUID, after: str) -> list[str]:
         """Give up to PEOPLE_AT_ONCE names."""

@@ -13,6 +13,7 @@ from pronoia.adapters.postgres.subject_store import PostgresSubjectStore
 from pronoia.cli.options import Data, DatabaseUrl, Organisation, Person, examples, settings_of
 from pronoia.cli.output import print_note, private_file
 from pronoia.cli.storage import opened_database
+from pronoia.composition.encryption import open_texts
 from pronoia.domain.audit import AuditAction
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
 from pronoia.resilience.clock import SystemClock
@@ -58,7 +59,9 @@ async def _export(settings: Settings, scope: Scope, file: BinaryIO) -> None:
     async with opened_database(settings) as database:
         audit = Audit(store=PostgresAuditStore(database), clock=SystemClock())
         await audit.record(scope.organisation_id, AuditAction.PERSON_EXPORTED, user_id=scope.user_id)
-        store = PostgresSubjectStore(database, direct_url=settings.database_direct_url)
+        store = PostgresSubjectStore(
+            database, direct_url=settings.database_direct_url, texts=await open_texts(settings, database)
+        )
         async with aclosing(exported(store, scope, SystemClock().now())) as lines:
             async for some in lines:
                 file.write(some)

@@ -1,3 +1,6 @@
+-- hold_user: Wait until nobody is adding anything of a user, and let nobody begin to.
+select from users where organisation_id = $1 and user_id = $2 for update;
+
 -- forget_user: Remove everything that is held about a user but the row that gives out versions (remember_forgotten), and
 -- count it by table. With a time, memories from after it stay, and their uses; what was learned goes as a whole.
 with newer as (

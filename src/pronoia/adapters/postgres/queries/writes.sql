@@ -9,7 +9,7 @@ from add_memories(
 -- update_memory: Replace what is given, keep the rest; a new text leaves a revision and is linked (and embedded) anew. It
 -- is trusted no more than whoever changed it.
 with before as (
-    select id, text, $5::text is not null and text <> $5 as rewritten
+    select id, text, $5::text is not null and text_identity(text) <> text_identity($5) as rewritten
     from memories
     where organisation_id = $1 and user_id = $2 and id = $3 and archived_by is null
 ),
