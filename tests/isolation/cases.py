@@ -33,7 +33,7 @@ NOT_GIVEN = {
     "plan": Plan.ENTERPRISE,
     "is_admin": True,
     "id": "",
-    "trust": "operator",
+    "provenance": {"written_by": "key:another"},
     "quarantined": False,
     "usage_count": 1_000_000,
     "helpfulness_score": 1.0,
@@ -126,10 +126,14 @@ async def make_cases(world: World, victim: Tenant, other: Tenant) -> list[Case]:
         case("no user", victim.keys["service"], lambda one: {400} if one.permission and one.of_user else None,
              without_user=True),
         case("no key", "", _always(401)),
-        case("wrong key", victim.keys["owner"][:-1] + "x", _always(401)),
+        case("wrong key", _mistyped(victim.keys["owner"]), _always(401)),
         case("revoked", revoked, _always(401)),
         case("expired", expired, _always(401)),
     ]  # fmt: skip
+
+
+def _mistyped(key: str) -> str:
+    return key[:-1] + ("x" if key[-1] != "x" else "y")
 
 
 async def _expired(world: World, tenant: Tenant) -> str:

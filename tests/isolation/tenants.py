@@ -95,7 +95,7 @@ async def furnish(world: World, tenant: Tenant) -> None:
         marked = {"tags": [canary], "source": canary, "project_id": canary, "metadata": {"m": canary}}
         body = {"text": f"{text} {canary}", "session_id": canary, "agent_id": canary, "speaker": canary, **marked}
         made = await call("POST", "/memories", user, json=body)
-        ids["batch_id"] = made["provenance"]["batch_id"]
+        ids.setdefault("batch_id", made["provenance"]["batch_id"])
         return made["id"]
 
     ids["user_id"] = f"vera-{uuid4().hex[:12]}"

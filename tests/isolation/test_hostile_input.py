@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from example_requests import PARAMETER, example, fields_of
+from example_requests import PARAMETER, WORD, example, fields_of
 from hostile import LONG_TEXTS, ODD, REFUSED_TEXTS, SQL, ask, raw_bodies, watching
 from msgspec import inspect
 from tenants import OWNER, furnish, make_tenant
@@ -115,11 +115,12 @@ async def test_sql_is_a_text_like_any_other_in_every_field(attacked: Attacked):
     for operation in WITH_BODY:
         for field in texts_of(operation.body):
             statuses = {}
-            for text in (ODD, *SQL):
+            # The last one is for what changes a memory: the next routes look for the others, and find none.
+            for text in (ODD, *SQL, WORD):
                 body = json.dumps({**attacked.body(operation), field: text}).encode()
                 statuses[text] = (await attacked.ask(operation, body)).status
-            # What was made for one text is there already for the next, or not.
-            assert all(status == statuses[ODD] for status in statuses.values()), (operation.path, field, statuses)
+            del statuses[WORD]
+            assert set(statuses.values()) == {statuses[ODD]}, f"{operation.path} {field} {statuses}"
     for operation in WITH_QUERY:
         for field in texts_of(operation.query):
             statuses = {
