@@ -10,6 +10,8 @@ import httpx2
 from fault_server import serving, times, until
 from ledger import Writers, check
 
+from pronoia.domain.errors import FeatureDegradedError, OverloadedError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,21 +25,23 @@ HIGHEST_LIMIT = 30
 """Half of it in use counts as crowded; of a server with more room, a slow database takes none that anybody misses."""
 LOW_LIMIT = 21
 FALL_SECONDS = 60.0
-OBSERVED = times(60, 1_200)
+OBSERVED = times(25, 500)
+"""Suggestions, most of which are refused at once."""
 PAUSE_SECONDS = 0.01
 LIVE_SECONDS = 1.0
 """The promise for the 99th percentile."""
 RECOVERY_SECONDS = 10.0
+REFUSED = {OverloadedError.code, FeatureDegradedError.code}
 FEW = 0.05
 """Of the writes, attempts that may be refused; each is acknowledged in the end, as `check` sees."""
 
 
 class Asker(threading.Thread):
-    """Asks one thing again and again until it is stopped, and notes each status and how long it took."""
+    """Asks one thing again and again until it is stopped, and notes each answer's code and how long it took."""
 
     def __init__(self, server: FaultyServer, method: str, path: str, headers: dict[str, str], body: object) -> None:
         super().__init__(name=path)
-        self.answers: list[tuple[int, float]] = []
+        self.answers: list[tuple[str, float]] = []
         self._server = server
         self._request = (method, f"{server.url}{path}", headers, body)
         self._stopping = threading.Event()
@@ -49,9 +53,10 @@ class Asker(threading.Thread):
             while not self._stopping.wait(PAUSE_SECONDS):
                 started = time.monotonic()
                 answer = http.request(method, url, json=body)
-                self.answers.append((answer.status_code, time.monotonic() - started))
+                code = "" if answer.is_success else answer.json()["code"]
+                self.answers.append((code, time.monotonic() - started))
 
-    def stop(self) -> list[tuple[int, float]]:
+    def stop(self) -> list[tuple[str, float]]:
         """Give all answers."""
         self._stopping.set()
         self.join(60)
@@ -79,16 +84,16 @@ def test_with_a_slow_database_the_limit_falls_and_what_can_wait_is_refused_befor
             until(lambda: _limit(server) <= LOW_LIMIT, FALL_SECONDS)
             suggesting.start()
             searching.start()
-            seen = len(living.answers)
-            until(lambda: len(living.answers) >= seen + OBSERVED, FALL_SECONDS * times(1, 20))
+            until(lambda: len(suggesting.answers) >= OBSERVED, FALL_SECONDS * times(1, 20))
             suggested, searched, lived = suggesting.stop(), searching.stop(), living.stop()
             proxy.delay(0, 0)
             recovery = until(lambda: _suggests(server, user, about), RECOVERY_SECONDS)
         check(server.url, writers, victim, [server.log])
-    refused = [status == 503 for status, _ in suggested]
-    assert sum(refused) >= 0.8 * len(refused) > 0
-    assert {status for status, _ in searched} == {200}
-    assert {status for status, _ in lived} == {200}
+    refused = [code in REFUSED for code, _ in suggested]
+    assert sum(refused) >= 0.8 * len(refused)
+    # It may wait too long for the database, but is not turned away.
+    assert not {code for code, _ in searched} & REFUSED
+    assert {code for code, _ in lived} == {""}
     assert sorted(seconds for _, seconds in lived)[int(0.99 * len(lived))] <= LIVE_SECONDS
     assert writers.attempts_that_failed <= FEW * len(writers.entries)
     writers.report("6 database slow", len(refused), [recovery])

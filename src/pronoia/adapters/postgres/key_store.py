@@ -30,7 +30,8 @@ class PostgresKeyStore:
 
     async def find(self, key_id: str) -> FoundKey | None:
         """Find a key before its organisation is known, with the role of its user."""
-        async with self._database.writing(None, reserved=True) as connection:
+        # Every request waits for it: one way to the database and back, not four.
+        async with self._database.durable(one_statement=True, reserved=True) as connection:
             row = await connection.fetchrow(QUERIES["find_key"], key_id)
         if row is None:
             return None
