@@ -67,7 +67,7 @@ async def test_a_request_is_a_part_of_its_senders_trace_down_to_embedder_and_dat
     assert request.kind is SpanKind.SERVER
     assert request.attributes["http.route"] == "/api/v1/memories"
     assert request.attributes["http.response.status_code"] == 201
-    for name in ("embed", "add_memories", "enter_tenant"):
+    for name in ("find_key", "embed", "add_memories"):
         assert spans[name].parent.span_id == request.context.span_id
     stored = spans["add_memories"]
     assert stored.attributes["db.operation"] == "select"
