@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from fit_prior import NONSENSE, rounded, with_names_of
 
@@ -31,7 +32,7 @@ from pronoia.benchmark.recall_evaluation import PENALTY
 from pronoia.learning.fitting import Choice, fit_choices, fit_logistic
 from pronoia.recall.names import unknown_names
 from pronoia.recall.query import Query
-from pronoia.recall.relevance import EVIDENCE_ROWS, Evidence, Logistic, average_cosine
+from pronoia.recall.relevance import EVIDENCE_ROWS, Calibration, Logistic, average_cosine
 from pronoia.recall.signals import Signals, measure
 from pronoia.services.drafts import Draft
 
@@ -63,19 +64,23 @@ class Asked:
     right: np.ndarray
 
     def evidence(self, weights: np.ndarray) -> np.ndarray:
-        """Give the numbers of `Evidence`."""
-        scores = self.signals.scores(weights.astype(np.float32))
-        places = np.argsort(-scores, kind="stable")[:EVIDENCE_ROWS]
+        """Give the numbers of `Evidence` at their best."""
+        places = self.first(weights, EVIDENCE_ROWS)
         cosines = self.signals.similarities
         best = (self.signals.word_share[places].max(), cosines[places].max(), average_cosine(cosines))
         return np.array([*best, self.unknown_names], dtype=np.float64)
 
-    def suggested(self, weights: np.ndarray, log_odds: float, minimum: float) -> np.ndarray:
+    def first(self, weights: np.ndarray, count: int) -> np.ndarray:
+        """Give the places that rank first."""
+        return np.argsort(-self.signals.scores(weights.astype(np.float32)), kind="stable")[:count]
+
+    def suggested(self, weights: np.ndarray, calibration: Calibration, minimum: float) -> np.ndarray:
         """Give the places that reach the minimum."""
         scores = self.signals.scores(weights.astype(np.float32))
-        places = np.argsort(-scores, kind="stable")[:SUGGESTIONS]
-        confidence = 1 / (1 + np.exp(-(log_odds + SLOPE * (scores[places] - scores[places[0]]))))
-        return places[confidence >= minimum]
+        places = self.first(weights, EVIDENCE_ROWS)
+        judgement = calibration.judge(self.signals, places, places, calibration.space, self.unknown_names)
+        confidence = calibration.scores(judgement, scores[places] - scores[places[0]])
+        return places[:SUGGESTIONS][confidence[:SUGGESTIONS] >= minimum]
 
 
 async def ask(
@@ -144,7 +149,7 @@ def fit_weights(asked: list[Asked]) -> np.ndarray:
     )
 
 
-def fit_calibration(asked: list[Asked], weights: np.ndarray) -> dict[str, object]:
+def fit_calibration(asked: list[Asked], weights: np.ndarray, space: str) -> Calibration:
     """Fit the odds that a context is about what is stored, by all evidence and by its parts."""
     evidence = np.array([one.evidence(weights) for one in asked])
     own = np.array([one.kind == OWN for one in asked])
@@ -152,47 +157,51 @@ def fit_calibration(asked: list[Asked], weights: np.ndarray) -> dict[str, object
         fit_logistic(evidence[:, columns], own, RIDGE) for columns in ([0, 1, 2, 3], [0, 3], [1, 2, 3])
     )
     cosines = [one.signals.similarities for one in asked if one.kind == OWN]
-    return {
-        "cosine_mean": float(np.mean([one.mean() for one in cosines])),
-        "cosine_deviation": float(np.mean([one.std() for one in cosines])),
-        "both": named(both, "words", "meaning", "average", "names"),
-        "words_alone": named(words, "words", "names"),
-        "meaning_alone": named(meaning, "meaning", "average", "names"),
-    }
+    return Calibration(
+        space=space,
+        cosine_mean=float(np.mean([one.mean() for one in cosines])),
+        cosine_deviation=float(np.mean([one.std() for one in cosines])),
+        both=named(both, "words", "meaning", "average", "names"),
+        words_alone=named(words, "words", "names"),
+        meaning_alone=named(meaning, "meaning", "average", "names"),
+        slope=SLOPE,
+        minimum=MINIMUM,
+    )
 
 
-def named(fitted: np.ndarray, *evidence: str) -> dict[str, float]:
+def named(fitted: np.ndarray, *evidence: str) -> Logistic:
     """Write what was fitted as a Logistic."""
-    return dict(zip(("intercept", *evidence), fitted.tolist(), strict=True))
+    return Logistic(**dict(zip(("intercept", *evidence), fitted.tolist(), strict=True)))
 
 
-def log_odds(calibration: dict[str, object], evidence: np.ndarray) -> float:
-    """Judge a context as the server does."""
-    chosen = calibration["both"] if evidence[0] > 0 else calibration["meaning_alone"]
-    return Logistic(**chosen).log_odds(Evidence(*evidence.tolist()))
-
-
-def print_rates(asked: list[Asked]) -> None:
+def print_rates(asked: list[Asked], space: str) -> None:
     """Print what several minimums silence, and how often evidence is suggested, on users left out."""
-    judged: list[tuple[Asked, np.ndarray, float]] = []
+    judged: list[tuple[Asked, np.ndarray, Calibration]] = []
     for fold in dict.fromkeys(one.fold for one in asked):
         others = [one for one in asked if one.fold != fold]
         weights = fit_weights(others)
-        calibration = fit_calibration(others, weights)
-        judged += [(one, weights, log_odds(calibration, one.evidence(weights))) for one in asked if one.fold == fold]
+        calibration = fit_calibration(others, weights, space)
+        judged += [(one, weights, calibration) for one in asked if one.fold == fold]
     for corpus in ("conversations", "scenarios"):
         ours = [entry for entry in judged if entry[0].fold.startswith("scenarios") == (corpus == "scenarios")]
-        print(f"{corpus}: minimum, own contexts with evidence among the suggestions, and contexts left in silence:")
+        print(
+            f"{corpus}: minimum, own contexts with evidence among the suggestions, share of suggestions that are "
+            "evidence, and contexts left in silence:"
+        )
         for minimum in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
             evident: list[bool] = []
+            right = 0
+            suggested = 0
             silent: dict[str, list[bool]] = {}
-            for one, weights, odds in ours:
-                places = one.suggested(weights, odds, minimum)
+            for one, weights, calibration in ours:
+                places = one.suggested(weights, calibration, minimum)
                 silent.setdefault(one.kind, []).append(len(places) == 0)
                 if one.kind == OWN:
                     evident.append(bool(np.isin(one.right, places).any()))
+                    right += int(np.isin(places, one.right).sum())
+                    suggested += len(places)
             rates = "  ".join(f"{kind} {np.mean(those):6.1%}" for kind, those in silent.items())
-            print(f"{minimum:7.2f}  {np.mean(evident):6.1%}  {rates}")
+            print(f"{minimum:7.2f}  {np.mean(evident):6.1%}  {right / max(suggested, 1):6.1%}  {rates}")
 
 
 async def main() -> None:
@@ -207,11 +216,11 @@ async def main() -> None:
     conversations, scenarios = read_locomo(given.locomo), read_proact(given.proact)
     asked = await ask_conversations(conversations, embedder, chosen)
     asked += await ask_scenarios(scenarios, embedder, chosen)
-    print_rates(asked)
-    calibration = fit_calibration(asked, fit_weights(asked))
+    print_rates(asked, embedder.space)
+    calibration = fit_calibration(asked, fit_weights(asked), embedder.space)
     own = sum(one.kind == OWN for one in asked)
     prior = {
-        "relevance": {"space": embedder.space, **calibration, "slope": SLOPE, "minimum": MINIMUM},
+        "relevance": msgspec.to_builtins(calibration),
         "fit": {
             "data": f"LoCoMo, {len(conversations)} conversations; ProActEval, {len(scenarios)} scenarios",
             "questions": own,

@@ -39,6 +39,19 @@ async def test_the_best_answer_comes_first(services: Services, scope: Scope):
         assert texts(found)[0] == DRAFTS[best].text
 
 
+async def test_a_result_without_evidence_of_its_own_scores_low_however_sure_the_first_is(
+    services: Services, scope: Scope
+):
+    said = ["Grace keeps bees on her roof", "Grace sells honey at the market", "The password is in the safe"]
+    await services.memories.add(scope, [Draft(text) for text in said])
+    found = await services.recall.search(scope, SearchRequest("Where does Grace keep her bees?", Filters()))
+    assert texts(found) == said
+    answer, related, unrelated = (hit.score for hit in found.hits)
+    assert answer > 0.9
+    assert 0.1 < related < 0.5
+    assert unrelated < 0.1
+
+
 async def test_a_search_that_finds_nothing_good_says_so(services: Services, scope: Scope):
     await services.memories.add(scope, DRAFTS)
     found = await services.recall.search(scope, SearchRequest("quantum chromodynamics zebra", Filters()))

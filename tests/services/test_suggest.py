@@ -97,6 +97,14 @@ async def test_what_fits_the_context_is_suggested_with_its_confidence(services, 
     }
 
 
+async def test_beside_a_sure_suggestion_nothing_is_suggested_that_is_about_something_else(services, scope, ids):
+    found = await services.suggest.suggest(scope, SuggestRequest(BEES))
+    assert [one.memory.id for one in found.suggestions] == [ids[2]]
+    everything = await services.suggest.suggest(scope, SuggestRequest(BEES, minimum_confidence=0.0))
+    assert [one.memory.id for one in everything.suggestions[:2]] == [ids[2], ids[3]]
+    assert all(one.confidence < 0.2 for one in everything.suggestions[2:])
+
+
 @pytest.mark.parametrize(
     "context",
     [

@@ -50,14 +50,14 @@ class Ranking:
 
     rows: NDArray[np.intp]
     scores: NDArray[np.float32]
-    """Probability that a result answers the query, falling with the rank."""
+    """How likely a result answers the query, by the query's evidence and its own; in [0, 1], falling with the rank."""
     base_scores: NDArray[np.float32]
     """What the score would be without use."""
     similarities: NDArray[np.float32] | None
     usage_boosts: NDArray[np.float32]
     helpfulness_boosts: NDArray[np.float32]
     recency_boosts: NDArray[np.float32]
-    """Factors by which use multiplied the odds; 1 where it did not count."""
+    """Factors by which use multiplied the odds of what the query promises; 1 where it did not count."""
     considered: int
     best_score: float | None
     """Of all that were considered, whether it was returned or not; None if nothing was."""
@@ -91,19 +91,22 @@ def rank(
         use = measure_use(working_set, signals.rows, first, now)
         totals = content + (use_weights @ use).astype(np.float32, copy=False)
     eligible = _eligible(signals, options)
-    best = leading[: options.limit] if use is None and eligible is None else _best(totals, options.limit, eligible)
+    best = leading if use is None and eligible is None else _best(totals, len(leading), eligible)
 
     strangers = unknown_names(working_set, query.text)
-    log_odds = prior.relevance.best_log_odds(signals, first, working_set.space, strangers)
+    judgement = prior.relevance.judge(signals, first, best, working_set.space, strangers)
     top = content[first[0]]
-    scores = prior.relevance.scores(log_odds, totals[best] - top)
-    kept = best[_good_enough(scores, prior.relevance.minimum_for(working_set.space), options.minimum_score)]
+    scores = prior.relevance.scores(judgement, totals[best] - top)[: options.limit]
+    base_scores = prior.relevance.scores(judgement, content[best] - top)
+    minimum = prior.relevance.minimum_for(working_set.space)
+    count = int(_good_enough(scores, minimum, options.minimum_score).sum())
+    kept = best[:count]
     used = np.zeros((len(USE_SIGNALS), len(kept)), dtype=np.float32) if use is None else use[:, kept]
     boosts = np.exp(np.float32(prior.relevance.slope) * use_weights[:, None] * used)
     return Ranking(
         rows=signals.rows[kept],
-        scores=scores[: len(kept)],
-        base_scores=prior.relevance.scores(log_odds, content[kept] - top),
+        scores=scores[:count],
+        base_scores=base_scores[:count],
         similarities=_similarities(working_set, signals, kept),
         usage_boosts=boosts[USE_SIGNALS.index("usage")],
         helpfulness_boosts=boosts[USE_SIGNALS.index("helpfulness")],

@@ -21,20 +21,20 @@ USUAL_WEIGHT = 10
 
 
 class Evidence(NamedTuple):
-    """What speaks for a query being answered at all; each in [0, 1]."""
+    """What speaks for each of k memories answering the query, or for k queries being answered; all in [0, 1]."""
 
-    words: float
-    """The best word share among the first EVIDENCE_ROWS."""
-    meaning: float
-    """The best cosine among them."""
+    words: NDArray[np.float32]
+    """Word shares, (k,)."""
+    meaning: NDArray[np.float32]
+    """Cosines, (k,)."""
     average: float
     """The mean cosine of all candidates, see average_cosine(): small talk is near to everything."""
     names: float
     """The share of the query's names that no memory says."""
 
 
-class Logistic(msgspec.Struct, frozen=True, kw_only=True):
-    """Log-odds that a query is answered: the intercept, and a weight a kind of evidence."""
+class Logistic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Log-odds of an answer: the intercept, and a weight a kind of evidence."""
 
     intercept: float
     words: float = 0.0
@@ -42,22 +42,27 @@ class Logistic(msgspec.Struct, frozen=True, kw_only=True):
     average: float = 0.0
     names: float = 0.0
 
-    def log_odds(self, evidence: Evidence) -> float:
-        """Weigh evidence."""
-        return (
-            self.intercept
-            + self.words * evidence.words
-            + self.meaning * evidence.meaning
-            + self.average * evidence.average
-            + self.names * evidence.names
-        )
+    def log_odds(self, evidence: Evidence) -> NDArray[np.float32]:
+        """Weigh evidence, (k,)."""
+        certain = self.intercept + self.average * evidence.average + self.names * evidence.names
+        weighed = self.words * evidence.words + self.meaning * evidence.meaning
+        return (certain + weighed).astype(np.float32, copy=False)
+
+
+class Judgement(NamedTuple):
+    """Log-odds from raw evidence."""
+
+    query: float
+    """That the query is answered at all, by the best evidence of each kind among the first candidates."""
+    own: NDArray[np.float32]
+    """That it would be if each candidate stood alone, (k,)."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """How sure the ranker may be, from raw evidence: standardised signals look alike for good and bad queries.
 
-    The best result's odds come from the query's evidence alone; each unit of ranking score below it divides them by
-    exp(slope). So scores fall as ranks do, and are comparable across queries.
+    What a query promises comes from its best evidence; each unit of ranking score below the best result divides those
+    odds by exp(slope). A result's score is made of that promise and of the result's own evidence.
     """
 
     space: str
@@ -78,27 +83,47 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         """Give the default minimum: none where another model's cosines are only roughly understood."""
         return self.minimum if space == self.space else 0.0
 
-    def best_log_odds(self, signals: Signals, places: NDArray[np.intp], space: str, unknown_names: float) -> float:
-        """Judge a query by its best candidates; `places` are at most EVIDENCE_ROWS of them."""
-        share = float(signals.word_share[places].max())
+    def judge(
+        self, signals: Signals, first: NDArray[np.intp], places: NDArray[np.intp], space: str, unknown_names: float
+    ) -> Judgement:
+        """Judge a query by its `first` candidates, at most EVIDENCE_ROWS, and those at `places` each by its own."""
+        share = signals.word_share
+        best_share = share[first].max(keepdims=True)
         if signals.similarities is None:
-            return self.words_alone.log_odds(Evidence(share, 0.0, 0.0, unknown_names))
-        cosines, average = signals.similarities[places], average_cosine(signals.similarities)
-        if space != self.space:
-            cosines, average = self._as_known(cosines, signals.similarities), self.cosine_mean
-        logistic = self.both if share > 0 else self.meaning_alone
-        return logistic.log_odds(Evidence(share, float(cosines.max()), average, unknown_names))
+            nothing = np.zeros(1, dtype=np.float32)
+            logistic, own = self.words_alone, Evidence(share[places], nothing, 0.0, unknown_names)
+            best = own._replace(words=best_share)
+        else:
+            cosines, average = signals.similarities, average_cosine(signals.similarities)
+            if space != self.space:
+                cosines, average = self._as_known(cosines), self.cosine_mean
+            logistic = self.both if best_share[0] > 0 else self.meaning_alone
+            own = Evidence(share[places], cosines[places], average, unknown_names)
+            best = own._replace(words=best_share, meaning=cosines[first].max(keepdims=True))
+        return Judgement(float(logistic.log_odds(best)[0]), logistic.log_odds(own))
 
-    def _as_known(self, cosines: NDArray[np.float32], all_cosines: NDArray[np.float32]) -> NDArray[np.float32]:
-        deviation = float(all_cosines.std())
+    def _as_known(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        deviation = float(cosines.std())
         if deviation == 0:
             return np.full_like(cosines, self.cosine_mean)
-        return (cosines - all_cosines.mean()) / deviation * self.cosine_deviation + self.cosine_mean
+        return (cosines - cosines.mean()) / np.float32(deviation) * self.cosine_deviation + self.cosine_mean
 
-    def scores(self, best_log_odds: float, distances: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn distances from the best result, in units of the ranking score, into probabilities."""
-        log_odds = np.float32(best_log_odds) + np.float32(self.slope) * distances
-        return (1 / (1 + np.exp(-log_odds))).astype(np.float32, copy=False)
+    def scores(self, judgement: Judgement, distances: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn distances from the best result, in units of the ranking score, into probabilities that fall with them.
+
+        Each is the geometric mean of what the query promises at that distance and of what the candidate shows by
+        itself: one that is about something else stays low however sure the first is. None is below one that ranks
+        after it, since the ranking knows more than the evidence: sessions, speakers, what was learned.
+        """
+        promised = _probability(np.float32(judgement.query) + np.float32(self.slope) * distances)
+        scores = np.sqrt(promised * _probability(judgement.own))
+        last_first = np.argsort(distances, kind="stable")
+        scores[last_first] = np.maximum.accumulate(scores[last_first])
+        return scores
+
+
+def _probability(log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (1 / (1 + np.exp(-log_odds))).astype(np.float32, copy=False)
 
 
 def average_cosine(similarities: NDArray[np.float32]) -> float:

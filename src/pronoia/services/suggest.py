@@ -66,7 +66,7 @@ class Related:
 class Suggestion:
     memory: Memory
     confidence: float
-    """How likely the context is about what is stored, lowered by how far this memory ranks below the best."""
+    """How likely the context is about this memory, by what all evidence and what its own says; in [0, 1]."""
     similarity: float | None
     common_words: list[str]
     """The words of the context that the memory says too."""
