@@ -6,7 +6,7 @@ LOCK := uv pip compile --quiet --system-certs --universal --generate-hashes --no
 	--no-emit-index-url --no-emit-find-links --python-version 3.11
 # These hurt the machine or watch the clock; all others share it.
 ALONE := tests/faults tests/limits tests/load tests/audit/test_refused_access.py \
-	tests/management/test_key_rotation_under_load.py
+	tests/cli/test_bench_load.py tests/management/test_key_rotation_under_load.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check audit sbom format lock bench
