@@ -190,7 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     maximum_token_seconds: Annotated[
         float,
-        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires, whatever happens."),
+        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires or is revoked here."),
     ] = 86_400.0
     embedding_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, up to and with /v1. Empty uses the model in the package.")

@@ -72,6 +72,7 @@ WRITING: dict[str, tuple[str, Callable[[Ids], dict[str, Any]]]] = {
     "POST /api/v1/projects": ("project_created", lambda _: {"project_id": "notes"}),
     "PATCH /api/v1/projects/{project_id}": ("project_changed", lambda _: {"archived": True}),
     "PATCH /api/v1/users/{user_id}": ("role_changed", lambda _: {"role": "admin"}),
+    "DELETE /api/v1/users/{user_id}/tokens": ("tokens_revoked", lambda _: {}),
     "POST /api/v1/keys": ("key_created", lambda _: {"user_id": "bea"}),
     "POST /api/v1/keys/{key_id}/rotate": ("key_rotated", lambda _: {}),
     "DELETE /api/v1/keys/{key_id}": ("key_revoked", lambda _: {}),

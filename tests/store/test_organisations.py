@@ -15,7 +15,7 @@ from pronoia.adapters.postgres.organisation_store import (
     PostgresUserStore,
 )
 from pronoia.domain.errors import NotFoundError
-from pronoia.domain.organisations import Organisation, Project
+from pronoia.domain.organisations import Organisation, Project, Standing
 from pronoia.domain.roles import Role
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ async def test_a_role_outlives_forgetting_and_versions_go_on(
     await users.set_role(scope.organisation_id, "ada", Role.READER)
     forgotten = await store.forget(scope, None, erasure())
     assert await users.listed(scope.organisation_id, "", 10) == []
-    assert await users.role(scope.organisation_id, "ada") is Role.READER
+    assert (await users.standing(scope.organisation_id, "ada")).role is Role.READER
     again = await users.set_role(scope.organisation_id, "ada", Role.MEMBER)
     assert (again.role, again.memory_version) == (Role.MEMBER, forgotten.version)
     assert (await store.add(scope, [memory("two")], None)).version == forgotten.version + 1
     assert (await users.set_role(scope.organisation_id, "ada", None)).role is None
-    assert await users.role(scope.organisation_id, "ada") is None
+    assert await users.standing(scope.organisation_id, "ada") == Standing()
 
 
 async def test_a_role_is_set_while_the_user_writes(
@@ -97,3 +97,15 @@ async def test_a_role_is_set_while_the_user_writes(
         *(users.set_role(scope.organisation_id, "ada", role) for role in list(Role) * 3),
     )
     assert (await users.get(scope.organisation_id, "ada")).memory_count == 10
+
+
+async def test_a_revocation_of_tokens_is_moved_on_and_never_back_and_outlives_forgetting(
+    store: PostgresMemoryStore, database: Database, scope: Scope
+) -> None:
+    users, mine, later = PostgresUserStore(database), scope.organisation_id, NOW + timedelta(hours=1)
+    assert (await users.revoke_tokens(mine, "ada", NOW)).tokens_not_before == NOW
+    assert (await users.revoke_tokens(mine, "ada", later)).tokens_not_before == later
+    assert (await users.revoke_tokens(mine, "ada", NOW)).tokens_not_before == later
+    await store.forget(scope, None, erasure())
+    assert await users.standing(mine, "ada") == Standing(None, later)
+    assert [await users.standing(mine, "bob"), await users.standing(uuid4(), "ada")] == [Standing(), Standing()]

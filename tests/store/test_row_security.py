@@ -50,7 +50,7 @@ TABLES = (
     *("shared_answers", "kept_answers"),
     "rate_limits",
     "forgotten_users",
-    *("projects", "user_roles"),
+    *("projects", "user_roles", "token_revocations"),
     "erasures",
     *("audit_log", "audit_heads"),
     "data_keys",
@@ -99,7 +99,9 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await PostgresLimitStore(database).take([claim])
     await store.forget(Scope(scope.organisation_id, "somebody else"), None, erasure())
     await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
-    await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
+    users = PostgresUserStore(database)
+    await users.set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
+    await users.revoke_tokens(scope.organisation_id, scope.user_id, NOW)
     await PostgresAuditStore(database).chain(100)
     async with database.writing(scope.organisation_id) as connection:
         await connection.execute(QUERIES["add_data_key"], scope.organisation_id, b"wrapped", "master")

@@ -52,6 +52,7 @@ class AuditAction(StrEnum):
     PROJECT_CREATED = "project_created"
     PROJECT_CHANGED = "project_changed"
     ROLE_CHANGED = "role_changed"
+    TOKENS_REVOKED = "tokens_revoked"
     SCHEMA_MIGRATED = "schema_migrated"
     ACCESS_REFUSED = "access_refused"
     RATE_LIMITED = "rate_limited"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
-    from pronoia.domain.organisations import Organisation, Project, User
+    from pronoia.domain.organisations import Organisation, Project, Standing, User
     from pronoia.domain.roles import Role
 
 
@@ -49,4 +50,10 @@ class UserStore(Protocol):
 
     async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User: ...
 
-    async def role(self, organisation_id: UUID, user_id: str) -> Role | None: ...
+    async def revoke_tokens(self, organisation_id: UUID, user_id: str, not_before: datetime) -> User:
+        """Refuse what was issued earlier; a later time that was set before stands."""
+        ...
+
+    async def standing(self, organisation_id: UUID, user_id: str) -> Standing:
+        """Give what bounds somebody who need not have stored anything."""
+        ...

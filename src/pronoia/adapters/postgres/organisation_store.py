@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.audit_store import record
+from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
-from pronoia.domain.organisations import Organisation, Project, User
+from pronoia.domain.organisations import Organisation, Project, Standing, User
 from pronoia.domain.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.adapters.postgres.driver import Row
@@ -116,10 +118,19 @@ class PostgresUserStore:
             await record(connection, organisation_id, AuditAction.ROLE_CHANGED, user_id=user_id, role=role)
             return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
 
-    async def role(self, organisation_id: UUID, user_id: str) -> Role | None:
-        """Give the role of somebody who need not have stored anything."""
+    async def revoke_tokens(self, organisation_id: UUID, user_id: str, not_before: datetime) -> User:
+        """Refuse tokens of a user that were issued earlier. Somebody new is listed from then on."""
+        async with self._database.writing(organisation_id) as connection:
+            await connection.execute(QUERIES["ensure_user"], organisation_id, user_id)
+            await connection.execute(QUERIES["revoke_tokens"], organisation_id, user_id, not_before)
+            await record(connection, organisation_id, AuditAction.TOKENS_REVOKED, user_id=user_id)
+            return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
+
+    async def standing(self, organisation_id: UUID, user_id: str) -> Standing:
+        """Give what bounds somebody who need not have stored anything."""
         async with self._database.reading(organisation_id) as connection:
-            return _role(await connection.fetchval(QUERIES["get_user_role"], organisation_id, user_id))
+            row = await fetch_one(connection, QUERIES["get_standing"], organisation_id, user_id)
+        return Standing(_role(row["role"]), row["not_before"])
 
 
 def _organisation(row: Row | None) -> Organisation:
@@ -137,7 +148,14 @@ def _project(row: Row | None) -> Project:
 def _user(row: Row | None) -> User:
     if row is None:
         raise NotFoundError("There is no such user.")
-    return User(row["user_id"], _role(row["role"]), row["memory_count"], row["memory_version"], row["created_at"])
+    return User(
+        id=row["user_id"],
+        role=_role(row["role"]),
+        memory_count=row["memory_count"],
+        memory_version=row["memory_version"],
+        created_at=row["created_at"],
+        tokens_not_before=row["not_before"],
+    )
 
 
 def _role(name: str | None) -> Role | None:

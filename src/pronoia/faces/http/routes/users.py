@@ -31,6 +31,17 @@ async def change_user(call: Call[Nothing, UserEditBody]) -> Answer:
     return Answer(_answer(await call.services.users.set_role(call.principal.organisation_id, user_id, call.body.role)))
 
 
+async def revoke_tokens(call: Call[Nothing, Nothing]) -> Answer:
+    """Refuse all tokens that an identity provider has issued to a user so far, everywhere within five seconds.
+
+    Those it issues before `tokens_not_before`, up to `PRONOIA_TOKEN_LEEWAY_SECONDS` from now, are refused as well. Keys
+    are not touched.
+    """
+    return Answer(
+        _answer(await call.services.users.revoke_tokens(call.principal.organisation_id, call.path["user_id"]))
+    )
+
+
 def _answer(user: User) -> UserAnswer:
     return UserAnswer(
         user_id=user.id,
@@ -38,6 +49,7 @@ def _answer(user: User) -> UserAnswer:
         memory_count=user.memory_count,
         memory_version=user.memory_version,
         created_at=user.created_at,
+        tokens_not_before=user.tokens_not_before,
     )
 
 
@@ -73,6 +85,17 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.ADMIN,
         Nothing,
         UserEditBody,
+        of_user=False,
+    ),
+    Operation(
+        "DELETE",
+        USERS + "/{user_id}/tokens",
+        "Revoke the tokens of a user.",
+        revoke_tokens,
+        UserAnswer,
+        Permission.ADMIN,
+        Nothing,
+        Nothing,
         of_user=False,
     ),
 )
