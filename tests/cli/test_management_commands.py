@@ -48,6 +48,7 @@ def test_an_organisation_has_keys_projects_and_users_of_its_own(given, pronoia, 
 
 
 def test_tokens_of_a_user_are_revoked(given, pronoia, database_url):
+    given("keys", "create", "--user", "ada")
     before = datetime.now(UTC)
     revoked = given("users", "revoke-tokens", "ada")
     not_before = datetime.fromisoformat(revoked["tokens_not_before"])

@@ -245,6 +245,7 @@ async def test_a_role_is_asked_for_once_in_the_cache_time_and_known_here_at_once
 
 
 async def test_revoked_tokens_are_known_here_at_once_and_elsewhere_within_the_cache_time(organisation):
+    await make(organisation)
     ada, bob = Scope(organisation.id, "ada"), Scope(organisation.id, "bob")
     here, elsewhere = organisation.users, organisation.other_users
     assert [await users.standing(ada) for users in (here, elsewhere)] == [Standing(), Standing()]

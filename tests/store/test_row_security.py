@@ -223,7 +223,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
         *("record_key_uses", "list_organisations"),
-        *("purge_history", "purge_metrics", "refresh_hourly_levels"),
+        *("purge_history", "purge_metrics", "purge_token_revocations", "refresh_hourly_levels"),
         *("erasures_to_note", "note_erasures", "expired_memories"),
         *("list_data_keys", "rewrap_data_keys"),
         *("chain_audit", "moved_audit_heads"),

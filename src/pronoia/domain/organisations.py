@@ -42,7 +42,7 @@ class User:
     memory_version: int
     created_at: datetime
     tokens_not_before: datetime | None = None
-    """Tokens that an identity provider issued earlier are refused."""
+    """Tokens that an identity provider issued until then are refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.organisations import Standing, User
+    from pronoia.domain.records import Idempotency
     from pronoia.domain.roles import Role
     from pronoia.ports.clock import Clock
     from pronoia.ports.organisation_store import UserStore
@@ -47,17 +48,19 @@ class Users:
         """List users by name, those that follow `after`."""
         return await self._store.listed(organisation_id, after, limit)
 
-    async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User:
+    async def set_role(
+        self, organisation_id: UUID, user_id: str, role: Role | None, idempotency: Idempotency | None = None
+    ) -> User:
         """Bound what keys and tokens of a user may do, in every process within CACHE_SECONDS; None bounds nothing.
 
         The user need not have stored anything yet, and forgetting the user does not lift the bound.
         """
         check_name(user_id, "user_id")
-        user = await self._store.set_role(organisation_id, user_id, role)
+        user = await self._store.set_role(organisation_id, user_id, role, idempotency)
         self._standings.drop_group(Scope(organisation_id, user_id))
         return user
 
-    async def revoke_tokens(self, organisation_id: UUID, user_id: str) -> User:
+    async def revoke_tokens(self, organisation_id: UUID, user_id: str, idempotency: Idempotency | None = None) -> User:
         """Refuse the tokens that a user holds now, in every process within CACHE_SECONDS.
 
         A provider whose clock is ahead may have dated them later than now, so whatever it issues within the leeway is
@@ -65,7 +68,7 @@ class Users:
         """
         check_name(user_id, "user_id")
         not_before = self._clock.now() + self._token_leeway
-        user = await self._store.revoke_tokens(organisation_id, user_id, not_before)
+        user = await self._store.revoke_tokens(organisation_id, user_id, not_before, idempotency)
         self._standings.drop_group(Scope(organisation_id, user_id))
         return user
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.adapters.postgres.driver import fetch_one
+from pronoia.adapters.postgres.outcomes import done_before
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.audit import AuditHead, AuditOutcome, AuditRow, current_actor
 from pronoia.ports.audit import AuditCount, Chained, NewAuditRow
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pronoia.adapters.postgres.driver import Connection, Row
     from pronoia.adapters.postgres.transactions import Database
     from pronoia.domain.audit import Actor
+    from pronoia.domain.records import Idempotency
     from pronoia.ports.audit import AuditFilters
 
 LEASE = "audit"
@@ -52,12 +54,13 @@ class PostgresAuditStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, rows: Sequence[NewAuditRow]) -> None:
-        """Add rows, each organisation's in a transaction of their own."""
+    async def record(self, rows: Sequence[NewAuditRow], idempotency: Idempotency | None = None) -> None:
+        """Add rows, each organisation's in a transaction of their own; with an idempotency key, once."""
         for organisation_id, of_one in groupby(rows, key=lambda row: row.organisation_id):
             async with self._database.writing(organisation_id) as connection:
-                for row in of_one:
-                    await _record(connection, row)
+                if await done_before(connection, organisation_id, idempotency) is None:
+                    for row in of_one:
+                        await _record(connection, row)
 
     async def lead(self, process: UUID, seconds: float) -> bool:
         """Say whether a process is the one that chains, for some seconds from now."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.driver import fetch_one
+from pronoia.adapters.postgres.outcomes import done_before
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import NotFoundError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.postgres.driver import Row
     from pronoia.adapters.postgres.transactions import Database
+    from pronoia.domain.records import Idempotency
 
 
 class PostgresOrganisationStore:
@@ -40,12 +42,13 @@ class PostgresOrganisationStore:
         async with self._database.reading(organisation_id) as connection:
             return _organisation(await connection.fetchrow(QUERIES["get_organisation"], organisation_id))
 
-    async def rename(self, organisation_id: UUID, name: str) -> Organisation:
+    async def rename(self, organisation_id: UUID, name: str, idempotency: Idempotency | None = None) -> Organisation:
         """Give an organisation another name. Raises NotFoundError."""
         async with self._database.writing(organisation_id) as connection:
-            row = await connection.fetchrow(QUERIES["rename_organisation"], organisation_id, name)
-            await record(connection, organisation_id, AuditAction.ORGANISATION_RENAMED)
-            return _organisation(row)
+            if await done_before(connection, organisation_id, idempotency) is None:
+                await connection.execute(QUERIES["rename_organisation"], organisation_id, name)
+                await record(connection, organisation_id, AuditAction.ORGANISATION_RENAMED)
+            return _organisation(await connection.fetchrow(QUERIES["get_organisation"], organisation_id))
 
     async def every(self) -> list[Organisation]:
         """Give all organisations, oldest first."""
@@ -59,15 +62,20 @@ class PostgresProjectStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, organisation_id: UUID, project: Project) -> bool:
-        """Store a project, and say whether it is new. One that is there stays as it is."""
+    async def create(
+        self, organisation_id: UUID, project: Project, idempotency: Idempotency | None = None
+    ) -> Project | None:
+        """Store a project; None if there is one by its name, which stays as it is."""
         async with self._database.writing(organisation_id) as connection:
+            if await done_before(connection, organisation_id, idempotency) is not None:
+                return _project(await connection.fetchrow(QUERIES["get_project"], organisation_id, project.id))
             row = await connection.fetchrow(
                 QUERIES["create_project"], organisation_id, project.id, project.retention_days, project.created_at
             )
-            if row is not None:
-                await record(connection, organisation_id, AuditAction.PROJECT_CREATED, project_id=project.id)
-        return row is not None
+            if row is None:
+                return None
+            await record(connection, organisation_id, AuditAction.PROJECT_CREATED, project_id=project.id)
+            return _project(row)
 
     async def get(self, organisation_id: UUID, project_id: str) -> Project:
         """Give a declared project. Raises NotFoundError."""
@@ -80,10 +88,20 @@ class PostgresProjectStore:
             rows = await connection.fetch(QUERIES["list_projects"], organisation_id, archived, after, limit)
         return [_project(row) for row in rows]
 
-    async def change(self, organisation_id: UUID, project_id: str, change: Callable[[Project], Project]) -> Project:
+    async def change(
+        self,
+        organisation_id: UUID,
+        project_id: str,
+        change: Callable[[Project], Project],
+        idempotency: Idempotency | None = None,
+    ) -> Project:
         """Lock a project, store what `change` makes of it, and give that. Raises NotFoundError."""
         async with self._database.writing(organisation_id) as connection:
-            project = change(_project(await connection.fetchrow(QUERIES["lock_project"], organisation_id, project_id)))
+            again = await done_before(connection, organisation_id, idempotency) is not None
+            before = _project(await connection.fetchrow(QUERIES["lock_project"], organisation_id, project_id))
+            if again:
+                return before
+            project = change(before)
             await connection.execute(
                 QUERIES["change_project"], organisation_id, project_id, project.retention_days, project.archived_at
             )
@@ -107,23 +125,29 @@ class PostgresUserStore:
         async with self._database.reading(organisation_id) as connection:
             return [_user(row) for row in await connection.fetch(QUERIES["list_users"], organisation_id, after, limit)]
 
-    async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User:
+    async def set_role(
+        self, organisation_id: UUID, user_id: str, role: Role | None, idempotency: Idempotency | None = None
+    ) -> User:
         """Give a user a role, or take it away. Somebody new is listed from then on."""
         async with self._database.writing(organisation_id) as connection:
-            await connection.execute(QUERIES["ensure_user"], organisation_id, user_id)
-            if role is None:
-                await connection.execute(QUERIES["clear_user_role"], organisation_id, user_id)
-            else:
-                await connection.execute(QUERIES["set_user_role"], organisation_id, user_id, role.value)
-            await record(connection, organisation_id, AuditAction.ROLE_CHANGED, user_id=user_id, role=role)
+            if await done_before(connection, organisation_id, idempotency) is None:
+                await connection.execute(QUERIES["ensure_user"], organisation_id, user_id)
+                if role is None:
+                    await connection.execute(QUERIES["clear_user_role"], organisation_id, user_id)
+                else:
+                    await connection.execute(QUERIES["set_user_role"], organisation_id, user_id, role.value)
+                await record(connection, organisation_id, AuditAction.ROLE_CHANGED, user_id=user_id, role=role)
             return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
 
-    async def revoke_tokens(self, organisation_id: UUID, user_id: str, not_before: datetime) -> User:
-        """Refuse tokens of a user that were issued earlier. Somebody new is listed from then on."""
+    async def revoke_tokens(
+        self, organisation_id: UUID, user_id: str, not_before: datetime, idempotency: Idempotency | None = None
+    ) -> User:
+        """Refuse tokens of a user that were issued until then. Somebody new is listed from then on."""
         async with self._database.writing(organisation_id) as connection:
-            await connection.execute(QUERIES["ensure_user"], organisation_id, user_id)
-            await connection.execute(QUERIES["revoke_tokens"], organisation_id, user_id, not_before)
-            await record(connection, organisation_id, AuditAction.TOKENS_REVOKED, user_id=user_id)
+            if await done_before(connection, organisation_id, idempotency) is None:
+                await connection.execute(QUERIES["ensure_user"], organisation_id, user_id)
+                await connection.execute(QUERIES["revoke_tokens"], organisation_id, user_id, not_before)
+                await record(connection, organisation_id, AuditAction.TOKENS_REVOKED, user_id=user_id)
             return _user(await connection.fetchrow(QUERIES["get_user"], organisation_id, user_id))
 
     async def standing(self, organisation_id: UUID, user_id: str) -> Standing:

@@ -1583,8 +1583,8 @@ $$;
 revoke execute on function list_data_keys, rewrap_data_keys from public;
 grant execute on function list_data_keys, rewrap_data_keys to pronoia_app;
 
--- Since when an identity provider must have issued a user's tokens; earlier ones are refused. By digest, because it must
--- outlive forgetting the user, who need not have stored anything.
+-- Tokens of a user that an identity provider issued until then are refused. By digest, because it must outlive forgetting
+-- the user, who need not have stored anything.
 create table token_revocations (
     organisation_id uuid not null references organisations,
     digest bytea not null,

@@ -117,7 +117,7 @@ class Tokens:
 
 
 def _bounded(user: ProvidedUser, standing: Standing) -> ProvidedUser:
-    if standing.tokens_not_before is not None and user.issued_at < standing.tokens_not_before:
+    if standing.tokens_not_before is not None and user.issued_at <= standing.tokens_not_before:
         raise TokenRefusedError(Refusal.REVOKED)
     return replace(user, permissions=bounded(user.permissions, standing.role))
 

@@ -1,5 +1,5 @@
--- Since when an identity provider must have issued a user's tokens; earlier ones are refused. By digest, because it must
--- outlive forgetting the user, who need not have stored anything.
+-- Tokens of a user that an identity provider issued until then are refused. By digest, because it must outlive forgetting
+-- the user, who need not have stored anything.
 create table token_revocations (
     organisation_id uuid not null references organisations,
     digest bytea not null,

@@ -5,8 +5,7 @@ insert into organisations (organisation_id, name, created_at) values ($1, $2, $3
 select organisation_id, name, created_at from organisations where organisation_id = $1;
 
 -- rename_organisation: Give the tenant another name.
-update organisations set name = $2 where organisation_id = $1
-returning organisation_id, name, created_at;
+update organisations set name = $2 where organisation_id = $1;
 
 -- list_organisations: All of them, oldest first.
 select organisation_id, name, created_at from list_organisations();
@@ -65,7 +64,7 @@ on conflict (organisation_id, digest) do update set role = excluded.role;
 -- clear_user_role: Take a user's role away.
 delete from user_roles where organisation_id = $1 and digest = user_digest($1, $2);
 
--- revoke_tokens: Refuse a user's tokens that were issued before a time; an earlier time changes nothing.
+-- revoke_tokens: Refuse a user's tokens that were issued until a time; an earlier time changes nothing.
 insert into token_revocations as t (organisation_id, digest, not_before)
 values ($1, user_digest($1, $2), $3)
 on conflict (organisation_id, digest) do update set not_before = greatest(t.not_before, excluded.not_before);

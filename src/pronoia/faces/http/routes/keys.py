@@ -27,7 +27,10 @@ KEYS = "/api/v1/keys"
 
 
 async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
-    """Make a key. Its text is in this answer alone, and it has no more rights than the key that makes it."""
+    """Make a key. Its text is in this answer alone, and it has no more rights than the key that makes it.
+
+    Repeated with its Idempotency-Key the request gets 409 with the `id` of the key that it made.
+    """
     body = call.body
     if body.service == (body.user_id is not None):
         raise InvalidInputError("Give either user_id or service.", field="user_id")
@@ -40,6 +43,7 @@ async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
         plan=body.plan,
         expires_at=in_utc(body.expires_at, "expires_at"),
         trust=body.trust,
+        idempotency=call.idempotency,
     )
     return Answer(MadeKeyAnswer(key=text, **_facts(key)))
 
@@ -56,7 +60,10 @@ async def get_key(call: Call[Nothing, Nothing]) -> Answer:
 
 
 async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
-    """Rotate a key. The new secret is in this answer alone; the former one works until `former_secret_until`."""
+    """Rotate a key. The new secret is in this answer alone; the former one works until `former_secret_until`.
+
+    Repeated with its Idempotency-Key the request gets 409, and changes nothing.
+    """
     body = call.body
     key, text = await call.services.delegated_keys.rotate(
         call.principal,
@@ -64,13 +71,15 @@ async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
         overlap=timedelta(seconds=body.overlap_seconds),
         replace_new=body.replace,
         expires_at=in_utc(body.expires_at, "expires_at"),
+        idempotency=call.idempotency,
     )
     return Answer(MadeKeyAnswer(key=text, **_facts(key)))
 
 
 async def revoke_key(call: Call[Nothing, Nothing]) -> Answer:
     """Revoke a key. Every process refuses it within five seconds; it stays in the list."""
-    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.revoke(call.principal, call.path["key_id"]))))
+    key = await call.services.delegated_keys.revoke(call.principal, call.path["key_id"], call.idempotency)
+    return Answer(KeyAnswer(**_facts(key)))
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

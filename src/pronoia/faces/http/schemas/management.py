@@ -123,7 +123,7 @@ class UserAnswer(Struct, kw_only=True):
     memory_version: int
     created_at: datetime
     tokens_not_before: datetime | None
-    """Tokens that were issued earlier are refused."""
+    """Tokens that were issued until then are refused."""
 
 
 class UsersAnswer(Struct, kw_only=True):
