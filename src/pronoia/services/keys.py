@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pronoia.domain.errors import (
     AlreadyExistsError,
@@ -210,6 +210,23 @@ class Keys:
         key = replace(found.key, permissions=bounded(found.key.permissions, found.user_role))
         self._found.put(key_id, key, size=CACHED_BYTES, expires_at=until, group=key_id)
         return key
+
+
+def shown(key: ApiKey) -> dict[str, Any]:
+    """Give what an organisation may be shown of its key: neither secret nor hash."""
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "service": key.is_service,
+        "plan": key.plan,
+        "scopes": sorted(key.permissions),
+        "trust": key.trust,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "former_secret_until": key.previous_valid_until,
+        "revoked_at": key.revoked_at,
+    }
 
 
 def _proves(secret_hash: bytes, key: ApiKey | None, now: datetime) -> bool:
