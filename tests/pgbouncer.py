@@ -30,8 +30,14 @@ default_pool_size = {pool_size}
 min_pool_size = 0
 reserve_pool_size = 0
 query_wait_timeout = 30
+{tls}
 [databases]
 * = host={host} port={port}
+"""
+TLS = """
+client_tls_sslmode = require
+client_tls_cert_file = {certificate}
+client_tls_key_file = {key}
 """
 
 
@@ -50,10 +56,11 @@ class Way:
 
 
 @contextmanager
-def running_pgbouncer(database_url: str) -> Iterator[Way]:
+def running_pgbouncer(database_url: str, *, tls: tuple[Path, Path] | None = None) -> Iterator[Way]:
     """Put a pooler with the shipped settings, but POOL_SIZE connections, before a server; give the way through it.
 
-    It refuses to run as root, and the server lets in only the account that it runs as itself.
+    With a certificate and its key it takes no connection without TLS. It refuses to run as root, and the server lets in
+    only the account that it runs as itself.
     """
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
     if program is None:
@@ -66,8 +73,9 @@ def running_pgbouncer(database_url: str) -> Iterator[Way]:
         port = _free_port()
         (folder / "users").write_text(f'"{parts.username}" ""\n')
         ours = OURS.format(
-            host=place["host"][0], port=place["port"][0], listen_port=port, folder=folder, pool_size=POOL_SIZE
-        )
+            host=place["host"][0], port=place["port"][0], listen_port=port, folder=folder, pool_size=POOL_SIZE,
+            tls="" if tls is None else _tls(folder, *tls),
+        )  # fmt: skip
         (folder / "pgbouncer.ini").write_text(SHIPPED.read_text() + ours)
         process = subprocess.Popen(  # noqa: S603 - Debian's
             [program, *(("-u", account.name) if account.is_other else ()), f"{folder}/pgbouncer.ini"],
@@ -82,6 +90,12 @@ def running_pgbouncer(database_url: str) -> Iterator[Way]:
             process.kill()
             process.wait(10)
             process.stderr.close()
+
+
+def _tls(folder: Path, *files: Path) -> str:
+    """Copy a certificate and its key to where the pooler may read them."""
+    certificate, key = (shutil.copyfile(file, folder / file.name) for file in files)
+    return TLS.format(certificate=certificate, key=key)
 
 
 def _free_port() -> int:

@@ -190,7 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     maximum_token_seconds: Annotated[
         float,
-        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires, whatever happens."),
+        Meta(gt=0, le=31_536_000, description="Longest life of a token: it works until it expires or is revoked here."),
     ] = 86_400.0
     embedding_url: Annotated[
         str, Meta(description="OpenAI-compatible endpoint, up to and with /v1. Empty uses the model in the package.")
@@ -291,14 +291,15 @@ def _check_pooler(settings: Settings) -> None:
 
 def _check_database_tls(settings: Settings) -> None:
     """Refuse a way to the database on which somebody could listen or pretend to be it. Unix sockets are fine."""
-    if not settings.database_require_tls:
-        return
     for name in ("database_url", "database_direct_url"):
         url = urlsplit(str(getattr(settings, name)))
         query = dict(parse_qsl(url.query))
         hosts = query.get("host", url.hostname or "").split(",")
         local = all(not host or host.startswith("/") for host in hosts)
-        if not local and query.get("sslmode") != "verify-full":
+        authority = query.get("sslrootcert")
+        if authority and not Path(authority).is_file():
+            raise ConfigurationError(f"{PREFIX}{name.upper()}: there is no file {authority}, which sslrootcert names.")
+        if settings.database_require_tls and not local and query.get("sslmode") != "verify-full":
             raise ConfigurationError(
                 f"{PREFIX}{name.upper()}: {PREFIX}DATABASE_REQUIRE_TLS is set, so it has to end in "
                 "?sslmode=verify-full&sslrootcert=CA.pem. See docs/security.md."

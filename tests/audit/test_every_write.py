@@ -72,12 +72,17 @@ WRITING: dict[str, tuple[str, Callable[[Ids], dict[str, Any]]]] = {
     "POST /api/v1/projects": ("project_created", lambda _: {"project_id": "notes"}),
     "PATCH /api/v1/projects/{project_id}": ("project_changed", lambda _: {"archived": True}),
     "PATCH /api/v1/users/{user_id}": ("role_changed", lambda _: {"role": "admin"}),
+    "DELETE /api/v1/users/{user_id}/tokens": ("tokens_revoked", lambda _: {}),
     "POST /api/v1/keys": ("key_created", lambda _: {"user_id": "bea"}),
     "POST /api/v1/keys/{key_id}/rotate": ("key_rotated", lambda _: {}),
     "DELETE /api/v1/keys/{key_id}": ("key_revoked", lambda _: {}),
     "DELETE /api/v1/subjects": ("person_erased", lambda _: {}),
 }
 """In an order in which each finds what it needs: what is written down, and the body."""
+WITH_A_SECRET = {"POST /api/v1/keys", "POST /api/v1/keys/{key_id}/rotate"}
+"""Whose answer is kept nowhere, so it cannot be given again."""
+ANSWERED_OTHERWISE = {"POST /api/v1/learning/apply-suggestions", "DELETE /api/v1/subjects"}
+"""When they are repeated: the one skips what is there already, the other has revoked the key that it was sent with."""
 
 
 def test_every_route_that_may_write_is_known_here():
@@ -101,6 +106,29 @@ async def test_every_write_over_http_leaves_one_row_that_says_who_did_what_to_wh
         assert (row.action, row.outcome, row.actor) == (action, "succeeded", f"key:{audited.key_id}")
         assert (row.route, row.request_id) == (route, request_id)
         ids |= _made(route, answer.json())
+
+
+async def test_every_write_is_done_once_for_an_idempotency_key(audited: Audited):
+    ids = {"memory_id": await _remember(audited), "other": await _remember(audited)}
+    ids |= {"user_id": "ada", "project_id": "notes"}
+    for route, (_, body) in WRITING.items():
+        method, _, template = route.partition(" ")
+        before = len(await audited.rows())
+        request = {"json": body(ids), "params": {"user_id": "ada"}, "headers": {"Idempotency-Key": route}}
+        path = template.format(**ids) if "{" in template else template
+        first, again = [await audited.http.request(method, path, **request) for _ in range(2)]
+        assert first.is_success, (route, first.text)
+        assert len(await audited.rows()) - before == 1, route
+        if route in WITH_A_SECRET:
+            shown = again.json()
+            assert (again.status_code, shown["code"]) == (409, "ALREADY_EXISTS")
+            assert shown["details"] == {"field": "Idempotency-Key", "id": first.json()["id"]}
+            assert first.json()["key"] not in again.text
+        elif route not in ANSWERED_OTHERWISE:
+            assert again.status_code == first.status_code
+            changed = {name for name, value in again.json().items() if value != first.json()[name]}
+            assert changed <= {"processing_time_ms"}, route
+        ids |= _made(route, first.json())
 
 
 async def test_a_batch_is_one_row_that_counts_all_and_names_twenty(audited: Audited):

@@ -14,12 +14,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from database_administration import administer
 from pronoia.adapters.backup.encryption import read_key, write_new_key
 from pronoia.adapters.backup.folder import Backup, BackupWriter, Manifest
+from pronoia.adapters.postgres.audit_store import PostgresAuditStore
 from pronoia.adapters.postgres.memory_store import PostgresMemoryStore
 from pronoia.adapters.postgres.migrations import Migration, known_migrations, migrate
 from pronoia.adapters.postgres.table_copies import NOT_COPIED, measure_tables
 from pronoia.adapters.postgres.transactions import Database
+from pronoia.domain.audit import NO_ORGANISATION
 from pronoia.domain.identifiers import Scope, new_id
 from pronoia.domain.records import Feedback, Idempotency, NewMemory, Relationship, RelationshipType, Vector
 
@@ -72,6 +75,12 @@ async def _fill(url: str) -> None:
     await database.close()
 
 
+async def _chain(url: str) -> None:
+    database = await Database.open(url, connections=2, timeout_seconds=SECONDS)
+    await PostgresAuditStore(database).chain(1_000)
+    await database.close()
+
+
 @pytest.fixture
 def filled(database_url: str) -> str:
     query(database_url, "insert into organisations (organisation_id) values ($1)", SCOPE.organisation_id)
@@ -109,12 +118,53 @@ def test_every_row_comes_back_bit_by_bit_with_vectors_and_row_security(
     before = measured(filled)
     code, report = pronoia("restore", "--from", folder, "--database-url", empty_database_url)
     assert (code, report["migrated"], report["rows"]) == (0, [], {name: rows for name, (rows, _) in before.items()})
-    assert measured(empty_database_url) == before
+    after = measured(empty_database_url)
+    # The restore is told of.
+    assert after.pop("audit_log")[0] == before.pop("audit_log")[0] + 1
+    assert after == before
     assert before["memories"][0] == 2
     assert query(empty_database_url, vectors) == query(filled, vectors)
     assert query(empty_database_url, forced) == query(filled, forced)
     assert query(empty_database_url, indexes) == query(filled, indexes)
     assert query(empty_database_url, samples) == query(filled, samples)
+
+
+def test_a_backup_and_its_restore_are_told_to_the_audit_log_whose_chain_goes_on(
+    filled: str, pronoia: Run, tmp_path: Path, empty_database_url: str
+) -> None:
+    asyncio.run(_chain(filled))
+    assert pronoia("backup", "--to", tmp_path / "backup", "--database-url", filled)[0] == 0
+    assert pronoia("restore", "--from", tmp_path / "backup", "--database-url", empty_database_url)[0] == 0
+    for url, acts in ((filled, ["backup_begun"]), (empty_database_url, ["backup_begun", "database_restored"])):
+        asyncio.run(_chain(url))
+        code, report = pronoia("audit", "verify", "--database-url", url)
+        assert (code, report["waiting"], report["findings"]) == (0, 0, [])
+        told = query(
+            url,
+            "select action, actor, outcome from audit_log where organisation_id = $1 and actor <> 'system' "
+            "order by number",
+            NO_ORGANISATION,
+        )
+        assert [tuple(row) for row in told] == [(act, "command", "succeeded") for act in acts]
+
+
+def test_a_role_that_only_reads_backs_up_and_says_that_the_audit_log_is_not_told(
+    filled: str, pronoia: Run, tmp_path: Path
+) -> None:
+    reader = f"reader_{uuid4().hex}"
+    administer(
+        filled,
+        f"create role {reader} bypassrls",
+        f"grant pg_read_all_data to {reader}",
+        f"grant {reader} to pronoia",
+    )
+    try:
+        before = query(filled, "select count(*) from audit_log")
+        code, report = pronoia("backup", "--to", tmp_path / "backup", "--database-url", f"{filled}&role={reader}")
+        assert (code, report["rows"]["memories"]) == (0, 2)
+        assert query(filled, "select count(*) from audit_log") == before
+    finally:
+        administer(filled, f"drop owned by {reader}", f"drop role {reader}")
 
 
 def test_every_lasting_table_is_backed_up_or_named_as_one_that_is_not(

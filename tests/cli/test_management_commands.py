@@ -47,6 +47,18 @@ def test_an_organisation_has_keys_projects_and_users_of_its_own(given, pronoia, 
     assert given("users", "list") == []
 
 
+def test_tokens_of_a_user_are_revoked(given, pronoia, database_url):
+    given("keys", "create", "--user", "ada")
+    before = datetime.now(UTC)
+    revoked = given("users", "revoke-tokens", "ada")
+    not_before = datetime.fromisoformat(revoked["tokens_not_before"])
+    assert timedelta(0) <= not_before - before - timedelta(seconds=30) < timedelta(minutes=1)
+    assert given("users", "show", "ada") == revoked
+    assert given("users", "set-role", "bob", "reader")["tokens_not_before"] is None
+    table = pronoia("users", "list", "--database-url", database_url)
+    assert f"{not_before:%Y-%m-%d %H:%M:%S}" in table.stdout
+
+
 def test_a_key_expires_and_is_rotated_with_an_overlap(given, pronoia, database_url):
     made = given("keys", "create", "--user", "ada", "--expires", "90d")
     ends = datetime.fromisoformat(made["expires_at"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+import asyncpg
 from encryption_makers import write_master_key
 
 from pronoia.cli.exit_codes import ExitCode
@@ -75,6 +77,15 @@ def _run(database_url: str, *arguments: str, **environment: str) -> subprocess.C
     )
 
 
+async def _told(database_url: str) -> list[str]:
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        acts = "select action from audit_log where actor = 'command' order by place"
+        return [row["action"] for row in await connection.fetch(acts)]
+    finally:
+        await connection.close()
+
+
 def test_texts_are_encrypted_and_the_master_key_changes_while_a_server_writes(
     database_url: str, tmp_path: Path, serve: Callable[..., AbstractContextManager[RunningServer]]
 ) -> None:
@@ -98,6 +109,7 @@ def test_texts_are_encrypted_and_the_master_key_changes_while_a_server_writes(
     assert organisation["master_key"] == status["master_keys"][0] == json.loads(rotated.stdout)["master_key"]
     assert organisation["plain_memories"] == 0
 
+    assert asyncio.run(_told(database_url)) == ["encryption_begun", "master_key_rotated"]
     for wrong in ({}, {"PRONOIA_MASTER_KEY_FILE": str(previous)}):
         refused = _run(database_url, "serve", "--port", "0", **wrong)
         assert refused.returncode == ExitCode.CONFIGURATION

@@ -89,7 +89,7 @@ async def test_after_a_rotation_the_old_key_opens_nothing_and_the_new_one_all(
 @pytest.mark.parametrize(
     ("url", "accepted"),
     [
-        ("postgresql://a@db.example/p?sslmode=verify-full&sslrootcert=ca.pem", True),
+        ("postgresql://a@db.example/p?sslmode=verify-full", True),
         ("postgresql:///p?host=/run/postgresql", True),
         ("", True),
         ("postgresql://a@db.example/p", False),
@@ -108,3 +108,12 @@ def test_a_database_without_verified_tls_is_refused_where_it_is_required(url: st
         else:
             with pytest.raises(ConfigurationError, match=f"PRONOIA_{name}: .*verify-full"):
                 read_settings(environment)
+
+
+def test_an_authority_that_is_not_there_is_named_and_one_that_is_there_is_taken(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    environment = {"PRONOIA_DATABASE_URL": f"postgresql://a@db.example/p?sslmode=verify-full&sslrootcert={authority}"}
+    with pytest.raises(ConfigurationError, match=f"PRONOIA_DATABASE_URL: there is no file {authority}"):
+        read_settings(environment)
+    authority.touch()
+    read_settings({**environment, "PRONOIA_DATABASE_REQUIRE_TLS": "true"})

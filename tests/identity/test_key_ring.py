@@ -9,6 +9,7 @@ import pytest
 from identity_provider import ALGORITHMS, answer, claims, signing_key
 
 from pronoia.domain.errors import IdentityUnavailableError, InvalidTokenError
+from pronoia.domain.organisations import Standing
 from pronoia.services.identity.key_ring import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS
 from pronoia.testing.meter import series
 
@@ -17,10 +18,14 @@ pytestmark = pytest.mark.anyio
 DOWN = answer(b"{}", "503 Service Unavailable")
 
 
+async def anybody(_):
+    return Standing()
+
+
 async def let_in(tokens, token):
     """Say whether a token is accepted."""
     try:
-        await tokens.authenticate(token)
+        await tokens.authenticate(token, anybody)
     except InvalidTokenError:
         return False
     return True
@@ -132,7 +137,7 @@ async def test_a_provider_that_was_never_reached_makes_nobody_a_forger(tokens, p
     token = signing_key("EdDSA", "EdDSA").sign(claims(provider.issuer, clock.now().timestamp()))
     for _ in range(20):
         with pytest.raises(IdentityUnavailableError):
-            await tokens.authenticate(token)
+            await tokens.authenticate(token, anybody)
     assert provider.fetches == 1
     provider.reply = None
     clock.advance(PAUSE_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from pronoia.app import open_services
 from pronoia.config import read_settings
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, new_id
 from pronoia.faces.http.application import create_http_app
+from pronoia.services.keys import CACHE_SECONDS
 from pronoia.testing.clock import ManualClock
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 MEMORIES = "/api/v1/memories"
+REPLAYED = "replayed after being revoked"
+ROLES = (None, "reader", "admin")
 
 
 @dataclass
@@ -103,7 +107,7 @@ def trusting(name: str, server: ProviderServer, organisation: UUID, plan: str) -
 
 
 def report(served: Served) -> None:
-    rows = [(name, served.tries[name], served.successes[name]) for name in ATTACKS]
+    rows = [(name, served.tries[name], served.successes[name]) for name in (*ATTACKS, REPLAYED)]
     rows.append(("all", served.tries.total(), served.successes.total()))
     print(f"\n{'attack':<40}{'tries':>7}{'let in':>8}")  # noqa: T201 - for whoever asks with -s
     print("\n".join(f"{name:<40}{tries:>7}{let_in:>8}" for name, tries, let_in in rows))  # noqa: T201 - the same
@@ -213,6 +217,45 @@ async def test_the_role_that_an_organisation_gives_bounds_a_token(served):
     assert (await served.send("POST", MEMORIES, member, json={"text": "More."})).status_code == 403
     assert (await served.send("GET", MEMORIES, served.token(sub=name, role="admin"))).status_code == 200
     assert (await served.send("GET", "/api/v1/keys", served.token(sub=name, role="admin"))).status_code == 403
+
+
+async def test_a_token_that_its_organisation_revoked_is_not_let_in_again(served):
+    name = f"user-{uuid4().hex}"
+    key = await served.send("POST", "/api/v1/keys", served.token(role="admin"), json={"user_id": name})
+    tokens = [served.token(algorithm, sub=name, role=role) for algorithm in ALGORITHMS for role in ROLES]
+    ahead = served.token(sub=name, iat=served.now + 30)
+    others = [served.token(), served.other_token(sub=name)]
+    for token in (*tokens, ahead, *others):
+        assert (await served.send("GET", MEMORIES, token)).status_code == 200
+    path = f"/api/v1/users/{name}/tokens"
+    assert (await served.send("DELETE", path, served.token(sub=name))).status_code == 403
+    revoked = await served.send("DELETE", path, served.token(role="admin"))
+    assert revoked.status_code == 200, revoked.text
+    assert datetime.fromisoformat(revoked.json()["tokens_not_before"]).timestamp() == served.now + 30
+    for token in (*tokens, ahead, served.token(sub=name)):
+        for method, route in (("GET", MEMORIES), ("POST", f"{MEMORIES}/search"), ("DELETE", path)):
+            answer = await served.send(method, route, token, json={"query": "tea"})
+            served.tries[REPLAYED] += 1
+            served.successes[REPLAYED] += answer.is_success
+            check_refusal(answer, token)
+    bearer = {"Authorization": f"Bearer {key.json()['key']}"}
+    assert (await served.http.get(MEMORIES, headers=bearer)).status_code == 200
+    for token in others:
+        assert (await served.send("GET", MEMORIES, token)).status_code == 200
+    served.clock.advance(31)
+    assert (await served.send("GET", MEMORIES, served.token(sub=name))).status_code == 200
+    check_refusal(await served.send("GET", MEMORIES, tokens[0]), tokens[0])
+
+
+async def test_forgetting_a_user_gives_no_revoked_token_back(served):
+    name = f"user-{uuid4().hex}"
+    token, admin = served.token(sub=name), served.token(role="admin")
+    await served.send("POST", MEMORIES, token, json={"text": "Something."})
+    await served.send("DELETE", f"/api/v1/users/{name}/tokens", admin)
+    erased = await served.send("DELETE", "/api/v1/subjects", admin, params={"user_id": name})
+    assert erased.status_code == 200, erased.text
+    served.clock.advance(CACHE_SECONDS)
+    check_refusal(await served.send("GET", MEMORIES, token), token)
 
 
 async def test_an_admin_makes_keys_of_their_own_organisation_and_no_better_plan(served):

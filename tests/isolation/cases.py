@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ANSWERED = {200, 201, 400, 403, 404, 409}
 """Of one's own, or nothing at all. Whatever it says is searched for what is another's."""
-OF_EVERYBODY = "/api/v1/users/{user_id}"
-"""Speaks of whoever has a name in one's own organisation; the same name may be in others."""
+OF_EVERYBODY = {"/api/v1/users/{user_id}", "/api/v1/users/{user_id}/tokens"}
+"""They speak of whoever has a name in one's own organisation; the same name may be in others."""
 NOT_GIVEN = {
     "organisation_id": "",
     "user_id": OTHER,
@@ -81,7 +81,7 @@ def _without(*permissions: Permission) -> Expected:
 def _elsewhere(operation: AnyOperation) -> set[int] | None:
     if operation.permission is None:
         return None
-    if not names_somebody(operation) or operation.path == OF_EVERYBODY:
+    if not names_somebody(operation) or operation.path in OF_EVERYBODY:
         return ANSWERED
     return {404}
 

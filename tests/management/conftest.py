@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from conftest import RunningServer
 
 
+LEEWAY = timedelta(seconds=30)
+
+
 @pytest.fixture(scope="session")
 def managed_url(postgres_url: str, template: str) -> str:
     """Make one database for all tests of a run; they keep apart by organisations."""
@@ -42,8 +46,9 @@ async def organisation(managed_url: str) -> AsyncIterator[SimpleNamespace]:
         store=store,
         keys=keys,
         delegated=DelegatedKeys(keys=keys),
-        users=Users(store=PostgresUserStore(database), clock=clock),
-        other_users=Users(store=PostgresUserStore(database), clock=clock),
+        users=Users(store=PostgresUserStore(database), clock=clock, token_leeway=LEEWAY),
+        other_users=Users(store=PostgresUserStore(database), clock=clock, token_leeway=LEEWAY),
+        leeway=LEEWAY,
         another_process=lambda: Keys(store=store, clock=clock),
     )
     await database.close()

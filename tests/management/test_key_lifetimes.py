@@ -9,6 +9,7 @@ import pytest
 
 from pronoia.domain.errors import InvalidCredentialError, InvalidInputError, NotFoundError
 from pronoia.domain.identifiers import Scope
+from pronoia.domain.organisations import Standing
 from pronoia.domain.records import Permission, Plan
 from pronoia.domain.roles import Role
 from pronoia.services.key_format import key_text, new_secret
@@ -235,9 +236,24 @@ async def test_a_role_is_asked_for_once_in_the_cache_time_and_known_here_at_once
     await make(organisation)
     ada = Scope(organisation.id, "ada")
     here, elsewhere = organisation.users, organisation.other_users
-    assert [await users.role(ada) for users in (here, elsewhere)] == [None, None]
+    assert [(await users.standing(ada)).role for users in (here, elsewhere)] == [None, None]
     await here.set_role(organisation.id, "ada", Role.READER)
-    assert [await users.role(ada) for users in (here, elsewhere)] == [Role.READER, None]
+    assert [(await users.standing(ada)).role for users in (here, elsewhere)] == [Role.READER, None]
     organisation.clock.advance(CACHE_SECONDS)
-    assert await elsewhere.role(ada) is Role.READER
-    assert await elsewhere.role(Scope(organisation.id, "bob")) is None
+    assert (await elsewhere.standing(ada)).role is Role.READER
+    assert await elsewhere.standing(Scope(organisation.id, "bob")) == Standing()
+
+
+async def test_revoked_tokens_are_known_here_at_once_and_elsewhere_within_the_cache_time(organisation):
+    await make(organisation)
+    ada, bob = Scope(organisation.id, "ada"), Scope(organisation.id, "bob")
+    here, elsewhere = organisation.users, organisation.other_users
+    assert [await users.standing(ada) for users in (here, elsewhere)] == [Standing(), Standing()]
+    await here.set_role(organisation.id, "ada", Role.READER)
+    revoked = await here.revoke_tokens(organisation.id, "ada")
+    assert revoked.tokens_not_before == organisation.clock.now() + organisation.leeway
+    standing = Standing(Role.READER, revoked.tokens_not_before)
+    assert [await users.standing(ada) for users in (here, elsewhere)] == [standing, Standing()]
+    organisation.clock.advance(CACHE_SECONDS)
+    assert await elsewhere.standing(ada) == standing
+    assert await elsewhere.standing(bob) == Standing()

@@ -36,6 +36,7 @@ ROUTES = [
     ("GET", "/users"),
     ("GET", "/users/{user}"),
     ("PATCH", "/users/{user}"),
+    ("DELETE", "/users/{user}/tokens"),
 ]
 BODY = {"name": "x", "project_id": "x", "user_id": "eve", "role": "admin", "archived": True, "retention_days": 1}
 
@@ -208,8 +209,9 @@ def test_another_organisation_is_neither_seen_nor_touched(mine, admin, new_organ
     for method, path in ROUTES:
         if "{" in path:
             answer = other.request(method, path.format(key=mine.key.id, project="Zanzibarine", user="ada"), json=BODY)
-            # Setting a role makes a user of one's own; all else is there for nobody.
-            assert answer.status_code == (200 if (method, path) == ("PATCH", "/users/{user}") else 404), answer.text
+            # A role or a revocation makes a user of one's own; all else is there for nobody.
+            of_everybody = method != "GET" and path.startswith("/users/")
+            assert answer.status_code == (200 if of_everybody else 404), answer.text
         else:
             answer = other.request(method, path, json=BODY)
             assert mine.key.id not in answer.text
@@ -224,6 +226,42 @@ def test_the_organisation_is_shown_and_renamed(mine, admin):
     assert (renamed["id"], renamed["name"]) == (str(mine.id), "Ada & Söhne")
     assert admin.given("GET", "/organisation") == renamed
     assert admin.given("PATCH", "/organisation", 400, name=" ")["details"]["field"] == "name"
+
+
+def test_a_request_that_is_repeated_with_its_key_changes_nothing_again(admin):
+    def send(method, path, key, **body):
+        headers = {"X-API-Key": admin.key, "Idempotency-Key": key}
+        return admin.http.request(method, API + path, headers=headers, json=body)
+
+    assert send("PATCH", "/organisation", "once", name="One").status_code == 200
+    for method, path, body in (
+        ("PATCH", "/organisation", {"name": "Two"}),
+        ("POST", "/projects", {"project_id": "apollo"}),
+        ("POST", "/keys", {"service": True}),
+    ):
+        refused = send(method, path, "once", **body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+    admin.given("PATCH", "/organisation", name="Three")
+    # What it is now, not what it was.
+    assert send("PATCH", "/organisation", "once", name="One").json() == admin.given("GET", "/organisation")
+    assert admin.given("GET", "/organisation")["name"] == "Three"
+    refused = send("POST", "/projects", "again", project_id="apollo", retention_days=0)
+    made = send("POST", "/projects", "again", project_id="apollo")
+    assert (refused.status_code, made.status_code) == (400, 201)
+
+
+def test_a_key_that_a_repeated_request_made_is_named_and_has_no_twin(mine, admin):
+    def send(path, **body):
+        headers = {"X-API-Key": admin.key, "Idempotency-Key": "once for " + path}
+        return admin.http.request("POST", API + path, headers=headers, json=body)
+
+    made, again = [send("/keys", user_id="bob") for _ in range(2)]
+    assert (made.status_code, again.status_code) == (201, 409)
+    assert made.json()["id"] in again.json()["message"]
+    assert [one["id"] for one in admin.given("GET", "/keys")["keys"]] == [mine.key.id, made.json()["id"]]
+    rotated, once_more = [send(f"/keys/{made.json()['id']}/rotate", overlap_seconds=60) for _ in range(2)]
+    assert (rotated.status_code, once_more.status_code) == (200, 409)
+    assert all(is_known(admin, answer.json()["key"]) for answer in (made, rotated))
 
 
 def test_projects_are_declared_changed_and_archived_and_memories_need_none(admin):

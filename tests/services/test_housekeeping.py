@@ -10,6 +10,7 @@ import pytest
 
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
 from pronoia.adapters.postgres.insight_store import PostgresInsightStore
+from pronoia.adapters.postgres.organisation_store import PostgresUserStore
 from pronoia.adapters.postgres.transactions import Database
 from pronoia.app import open_services
 from pronoia.domain.identifiers import Scope
@@ -98,6 +99,10 @@ async def test_a_server_that_runs_forgets_what_is_older_than_it_may_be(
         async with database.writing(scope.organisation_id) as connection:
             old = "update removals set at = now() - interval '11 days' where id = $1"
             await connection.execute(old, added.memories[1].id)
+        users = PostgresUserStore(database)
+        for name, hours in (("gone", 25), ("kept", 23)):
+            await users.revoke_tokens(scope.organisation_id, name, now - timedelta(hours=hours))
         await until(database, scope, "select at from accesses where kind = 'get'", [uses[2].at])
         await until(database, scope, "select count(*) from learning_metrics", [1])
+        await until(database, scope, "select not_before from token_revocations", [now - timedelta(hours=23)])
         await until(database, scope, "select id from removals where kind = 'memory'", [added.memories[2].id])

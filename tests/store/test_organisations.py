@@ -14,8 +14,9 @@ from pronoia.adapters.postgres.organisation_store import (
     PostgresProjectStore,
     PostgresUserStore,
 )
-from pronoia.domain.errors import NotFoundError
-from pronoia.domain.organisations import Organisation, Project
+from pronoia.domain.errors import IdempotencyConflictError, NotFoundError
+from pronoia.domain.organisations import Organisation, Project, Standing
+from pronoia.domain.records import Idempotency
 from pronoia.domain.roles import Role
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ async def test_an_organisation_is_made_shown_renamed_and_listed(database: Databa
 async def test_projects_are_declared_once_listed_by_name_and_changed(database: Database, scope: Scope) -> None:
     projects, mine = PostgresProjectStore(database), scope.organisation_id
     plain, kept = Project("a plain one", None, NOW), Project("kept", 30, NOW)
-    assert [await projects.create(mine, one) for one in (kept, plain)] == [True, True]
-    assert not await projects.create(mine, replace(kept, retention_days=None))
+    assert [await projects.create(mine, one) for one in (kept, plain)] == [kept, plain]
+    assert await projects.create(mine, replace(kept, retention_days=None)) is None
     assert await projects.listed(mine, "", 10, archived=False) == [plain, kept]
     assert await projects.listed(mine, plain.id, 10, archived=False) == [kept]
     archived = replace(kept, retention_days=7, archived_at=NOW)
@@ -80,12 +81,12 @@ async def test_a_role_outlives_forgetting_and_versions_go_on(
     await users.set_role(scope.organisation_id, "ada", Role.READER)
     forgotten = await store.forget(scope, None, erasure())
     assert await users.listed(scope.organisation_id, "", 10) == []
-    assert await users.role(scope.organisation_id, "ada") is Role.READER
+    assert (await users.standing(scope.organisation_id, "ada")).role is Role.READER
     again = await users.set_role(scope.organisation_id, "ada", Role.MEMBER)
     assert (again.role, again.memory_version) == (Role.MEMBER, forgotten.version)
     assert (await store.add(scope, [memory("two")], None)).version == forgotten.version + 1
     assert (await users.set_role(scope.organisation_id, "ada", None)).role is None
-    assert await users.role(scope.organisation_id, "ada") is None
+    assert await users.standing(scope.organisation_id, "ada") == Standing()
 
 
 async def test_a_role_is_set_while_the_user_writes(
@@ -97,3 +98,33 @@ async def test_a_role_is_set_while_the_user_writes(
         *(users.set_role(scope.organisation_id, "ada", role) for role in list(Role) * 3),
     )
     assert (await users.get(scope.organisation_id, "ada")).memory_count == 10
+
+
+async def test_a_revocation_of_tokens_is_moved_on_and_never_back_and_outlives_forgetting(
+    store: PostgresMemoryStore, database: Database, scope: Scope
+) -> None:
+    users, mine, later = PostgresUserStore(database), scope.organisation_id, NOW + timedelta(hours=1)
+    assert (await users.revoke_tokens(mine, "ada", NOW)).tokens_not_before == NOW
+    assert (await users.revoke_tokens(mine, "ada", later)).tokens_not_before == later
+    assert (await users.revoke_tokens(mine, "ada", NOW)).tokens_not_before == later
+    await store.forget(scope, None, erasure())
+    assert await users.standing(mine, "ada") == Standing(None, later)
+    assert [await users.standing(mine, "bob"), await users.standing(uuid4(), "ada")] == [Standing(), Standing()]
+
+
+async def test_the_same_request_sent_side_by_side_is_done_once(database: Database, scope: Scope) -> None:
+    projects, once = PostgresProjectStore(database), Idempotency("key", b"hash")
+    wanted = Project("apollo", 30, NOW)
+    made = await asyncio.gather(*(projects.create(scope.organisation_id, wanted, once) for _ in range(5)))
+    assert made == [wanted] * 5
+    with pytest.raises(IdempotencyConflictError):
+        await projects.create(scope.organisation_id, wanted, Idempotency("key", b"another hash"))
+
+
+async def test_a_write_that_failed_leaves_its_key_to_be_used_again(database: Database, scope: Scope) -> None:
+    projects, once = PostgresProjectStore(database), Idempotency("key", b"hash")
+    archived = Project("apollo", 30, NOW, NOW)
+    with pytest.raises(NotFoundError):
+        await projects.change(scope.organisation_id, "apollo", lambda _: archived, once)
+    await projects.create(scope.organisation_id, replace(archived, archived_at=None))
+    assert await projects.change(scope.organisation_id, "apollo", lambda _: archived, once) == archived

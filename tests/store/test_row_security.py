@@ -50,7 +50,7 @@ TABLES = (
     *("shared_answers", "kept_answers"),
     "rate_limits",
     "forgotten_users",
-    *("projects", "user_roles"),
+    *("projects", "user_roles", "token_revocations"),
     "erasures",
     *("audit_log", "audit_heads"),
     "data_keys",
@@ -99,7 +99,9 @@ async def filled(store: PostgresMemoryStore, accesses: PostgresAccessLog, databa
     await PostgresLimitStore(database).take([claim])
     await store.forget(Scope(scope.organisation_id, "somebody else"), None, erasure())
     await PostgresProjectStore(database).create(scope.organisation_id, Project("default", None, NOW))
-    await PostgresUserStore(database).set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
+    users = PostgresUserStore(database)
+    await users.set_role(scope.organisation_id, scope.user_id, Role.ADMIN)
+    await users.revoke_tokens(scope.organisation_id, scope.user_id, NOW)
     await PostgresAuditStore(database).chain(100)
     async with database.writing(scope.organisation_id) as connection:
         await connection.execute(QUERIES["add_data_key"], scope.organisation_id, b"wrapped", "master")
@@ -221,7 +223,7 @@ async def test_functions_that_see_every_tenant_are_lent_to_the_role_alone_and_fi
         *("expired_actions", "clean_answers", "instance_totals", "count_metric_rows"),
         *("take_cells", "purge_rate_limits"),
         *("record_key_uses", "list_organisations"),
-        *("purge_history", "purge_metrics", "refresh_hourly_levels"),
+        *("purge_history", "purge_metrics", "purge_token_revocations", "refresh_hourly_levels"),
         *("erasures_to_note", "note_erasures", "expired_memories"),
         *("list_data_keys", "rewrap_data_keys"),
         *("chain_audit", "moved_audit_heads"),

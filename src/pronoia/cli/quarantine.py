@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pronoia.config import Settings
-    from pronoia.ports.quarantine_store import Moved
+    from pronoia.ports.quarantine_store import Batch, Moved, QuarantinedMemory
     from pronoia.services.quarantine import Quarantine
 
 LONGEST_TEXT = 60
@@ -31,6 +30,7 @@ Result = TypeVar("Result")
 MemoryIds = Annotated[list[UUID] | None, typer.Argument(metavar="[MEMORY]...", help="Ids of memories.")]
 BatchId = Annotated[UUID | None, typer.Option("--batch", help="What one call or import wrote.")]
 KeyId = Annotated[str | None, typer.Option("--key", help="What a key wrote, or changed last.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Rows listed at most.")]
 Source = Annotated[str | None, typer.Option("--source", help="What came from a source.")]
 
 
@@ -60,21 +60,13 @@ def list_quarantined(
     data: Data = None,
     database_url: DatabaseUrl = None,
     organisation: Organisation = DEFAULT_ORGANISATION,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Memories listed at most.")] = PAGE,
+    limit: Limit = PAGE,
     as_json: AsJson = False,
 ) -> None:
     """List what is quarantined or rolled back, newest first."""
-    scope = Scope(organisation, user)
-    found = asyncio.run(_with(settings_of(data, database_url), lambda one: one.listed(scope, limit=limit)))
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    table = Table("memory", "trust", "key", "batch", "text", "reason", box=None)
-    for one in found:
-        key, batch = (None, None) if one.provenance is None else (one.provenance.key_id, one.provenance.batch_id)
-        reason = "rolled back" if one.rolled_back else one.reason or ""
-        table.add_row(str(one.id), one.trust, key or "", str(batch or ""), one.text[:LONGEST_TEXT], reason)
-    Console().print(table)
+    scope, settings = Scope(organisation, user), settings_of(data, database_url)
+    found = asyncio.run(_with(settings, lambda one: one.listed(scope, limit=limit)))
+    _print_rows(found, ("memory", "trust", "key", "batch", "text", "reason"), _quarantined, as_json)
 
 
 def add(
@@ -119,20 +111,13 @@ def list_batches(
     data: Data = None,
     database_url: DatabaseUrl = None,
     organisation: Organisation = DEFAULT_ORGANISATION,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Batches listed at most.")] = PAGE,
+    limit: Limit = PAGE,
     as_json: AsJson = False,
 ) -> None:
     """List what calls and imports wrote, newest first."""
-    scope = Scope(organisation, user)
-    found = asyncio.run(_with(settings_of(data, database_url), lambda one: one.batches(scope, limit=limit)))
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    table = Table("batch", "written", "by", "key", "trust", "memories", "out of use", box=None)
-    for one in found:
-        counts = (str(one.memory_count), str(one.out_of_use))
-        table.add_row(str(one.id), f"{one.at:%Y-%m-%d %H:%M}", one.route, one.key_id or "", one.trust, *counts)
-    Console().print(table)
+    scope, settings = Scope(organisation, user), settings_of(data, database_url)
+    found = asyncio.run(_with(settings, lambda one: one.batches(scope, limit=limit)))
+    _print_rows(found, ("batch", "written", "by", "key", "trust", "memories", "out of use"), _batch, as_json)
 
 
 def rollback(
@@ -151,6 +136,28 @@ def rollback(
 
 def _selection(memory_ids: list[UUID] | None, batch: UUID | None, key: str | None, source: str | None) -> Selection:
     return Selection(tuple(memory_ids) if memory_ids else None, batch, key, source)
+
+
+def _quarantined(one: QuarantinedMemory) -> tuple[object, ...]:
+    key, batch = ("", "") if one.provenance is None else (one.provenance.key_id, one.provenance.batch_id)
+    reason = "rolled back" if one.rolled_back else one.reason
+    return one.id, one.trust, key, batch, one.text[:LONGEST_TEXT], reason
+
+
+def _batch(one: Batch) -> tuple[object, ...]:
+    return one.id, f"{one.at:%Y-%m-%d %H:%M}", one.route, one.key_id, one.trust, one.memory_count, one.out_of_use
+
+
+def _print_rows(
+    found: list[Result], columns: tuple[str, ...], cells: Callable[[Result], tuple[object, ...]], as_json: bool
+) -> None:
+    if as_json:
+        print_json(found)
+        return
+    table = Table(*columns, box=None)
+    for one in found:
+        table.add_row(*("" if cell is None else str(cell) for cell in cells(one)))
+    Console().print(table)
 
 
 def _report(what: str, moved: Moved, as_json: bool) -> None:

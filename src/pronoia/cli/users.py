@@ -1,9 +1,10 @@
-"""pronoia users: list, show, set-role."""
+"""pronoia users: list, show, set-role, revoke-tokens."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
             "pronoia users set-role ada none      # their scopes alone decide again",
         ),
     )(set_role)
+    group.command("revoke-tokens", epilog=examples("pronoia users revoke-tokens ada"))(revoke_tokens)
     app.add_typer(group, name="users")
 
 
@@ -111,6 +113,25 @@ def set_role(
     _print(asyncio.run(change()), as_json)
 
 
+def revoke_tokens(
+    user: Name,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    organisation: Organisation = DEFAULT_ORGANISATION,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse all tokens that an identity provider has issued to a user so far. Servers heed it within five seconds.
+
+    API keys of the user go on working: revoke them by `pronoia keys revoke`.
+    """
+
+    async def revoke() -> User:
+        async with _opened(settings_of(data, database_url)) as users:
+            return await users.revoke_tokens(organisation, user)
+
+    _print(asyncio.run(revoke()), as_json)
+
+
 async def _every(settings: Settings, organisation: UUID) -> list[User]:
     async with _opened(settings) as users:
         found = page = await users.listed(organisation)
@@ -128,9 +149,10 @@ def _print(user: User, as_json: bool) -> None:
 
 
 def _print_table(users: list[User]) -> None:
-    table = Table("user", "role", "memories", "since", box=None)
+    table = Table("user", "role", "memories", "since", "tokens since", box=None)
     for one in users:
-        table.add_row(one.id, one.role or "", str(one.memory_count), f"{one.created_at:%Y-%m-%d %H:%M}")
+        not_before = "" if one.tokens_not_before is None else f"{one.tokens_not_before:%Y-%m-%d %H:%M:%S}"
+        table.add_row(one.id, one.role or "", str(one.memory_count), f"{one.created_at:%Y-%m-%d %H:%M}", not_before)
     Console().print(table)
 
 
@@ -141,10 +163,12 @@ def _described(user: User) -> dict[str, object]:
         "memory_count": user.memory_count,
         "memory_version": user.memory_version,
         "created_at": user.created_at,
+        "tokens_not_before": user.tokens_not_before,
     }
 
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[Users]:
     async with opened_database(settings) as database:
-        yield Users(store=PostgresUserStore(database), clock=SystemClock())
+        leeway = timedelta(seconds=settings.token_leeway_seconds)
+        yield Users(store=PostgresUserStore(database), clock=SystemClock(), token_leeway=leeway)

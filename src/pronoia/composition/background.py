@@ -97,6 +97,7 @@ def _retention(settings: Settings) -> Retention:
         uses=days(settings.access_retention_days),
         removals=days(settings.removal_retention_days),
         metrics=days(settings.metric_retention_days),
+        token_revocations=timedelta(seconds=settings.maximum_token_seconds + settings.token_leeway_seconds),
     )
 
 

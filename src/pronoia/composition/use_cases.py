@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -62,7 +63,11 @@ def make_services(base: Foundation, parts: Parts) -> Services:
     )
     memories = _memories(base, parts)
     keys = Keys(store=parts.key_store, clock=base.clock, used=parts.key_uses.record)
-    users = Users(store=PostgresUserStore(base.database), clock=base.clock)
+    users = Users(
+        store=PostgresUserStore(base.database),
+        clock=base.clock,
+        token_leeway=timedelta(seconds=base.settings.token_leeway_seconds),
+    )
     return Services(
         memories=memories,
         recall=parts.recall,

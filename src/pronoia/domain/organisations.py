@@ -41,3 +41,13 @@ class User:
     memory_count: int
     memory_version: int
     created_at: datetime
+    tokens_not_before: datetime | None = None
+    """Tokens that an identity provider issued until then are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What bounds the credentials of a user, who need not have stored anything."""
+
+    role: Role | None = None
+    tokens_not_before: datetime | None = None

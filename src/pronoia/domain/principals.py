@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from pronoia.domain.trust import Trust
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from pronoia.domain.records import Permission, Plan
@@ -51,4 +52,5 @@ class ProvidedUser:
     user_id: str
     permissions: frozenset[Permission]
     plan: Plan
+    issued_at: datetime
     trust: Trust = Trust.TRUSTED

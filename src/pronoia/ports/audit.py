@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.audit import Actor, AuditHead, AuditOutcome, AuditRow, Checkpoint
+    from pronoia.domain.records import Idempotency
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Chained:
 
 
 class AuditStore(Protocol):
-    async def record(self, rows: Sequence[NewAuditRow]) -> None:
-        """Add rows, each organisation's in a transaction of their own."""
+    async def record(self, rows: Sequence[NewAuditRow], idempotency: Idempotency | None = None) -> None:
+        """Add rows, each organisation's in a transaction of their own; with an idempotency key, once."""
         ...
 
     async def lead(self, process: UUID, seconds: float) -> bool:

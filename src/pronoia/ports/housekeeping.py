@@ -23,6 +23,8 @@ class Retention:
     """That memories and relationships were deleted."""
     metrics: timedelta | None
     """Daily sums and metrics of learning."""
+    token_revocations: timedelta
+    """No token lives longer."""
 
 
 class HousekeepingStore(Protocol):
@@ -48,6 +50,10 @@ class HousekeepingStore(Protocol):
 
     async def purge_metrics(self, before: date) -> int:
         """Forget some daily sums and metrics of earlier days, and say how many; 0 if there are none."""
+        ...
+
+    async def purge_token_revocations(self, before: datetime) -> int:
+        """Forget some revocations of tokens that have expired since, and say how many; 0 if there are none."""
         ...
 
     async def expired_memories(self, now: datetime, limit: int) -> list[tuple[Scope, UUID]]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from pronoia.domain.records import ApiKey
+    from pronoia.domain.records import ApiKey, Idempotency
     from pronoia.domain.roles import Role
 
 
@@ -33,7 +33,9 @@ class KeyStore(Protocol):
         """Find a key before its organisation is known."""
         ...
 
-    async def create(self, key: ApiKey) -> None: ...
+    async def create(self, key: ApiKey, idempotency: Idempotency | None = None) -> str | None:
+        """Store a key; or, if the same request made one before, store none and give its id."""
+        ...
 
     async def get(self, organisation_id: UUID, key_id: str) -> ApiKey:
         """Raise NotFoundError for an unknown key."""
@@ -41,10 +43,16 @@ class KeyStore(Protocol):
 
     async def listed(self, organisation_id: UUID, after: str | None, limit: int) -> list[ApiKey]: ...
 
-    async def change(self, organisation_id: UUID, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+    async def change(
+        self,
+        organisation_id: UUID,
+        key_id: str,
+        change: Callable[[ApiKey], ApiKey],
+        idempotency: Idempotency | None = None,
+    ) -> ApiKey:
         """Lock a key, store what `change` makes of it, and give that. Raises NotFoundError, and what `change` raises.
 
-        Only secrets and times can change.
+        Only secrets and times can change. If the same request was served before, nothing is changed.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""Organisations, their projects and the roles of their users."""
+"""Organisations, their projects and the roles of their users.
+
+A write with an idempotency key is done once; whoever repeats it is given what it is about as that is now.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
-    from pronoia.domain.organisations import Organisation, Project, User
+    from pronoia.domain.organisations import Organisation, Project, Standing, User
+    from pronoia.domain.records import Idempotency
     from pronoia.domain.roles import Role
 
 
@@ -19,14 +24,18 @@ class OrganisationStore(Protocol):
         """Raise NotFoundError for an unknown organisation; so does renaming."""
         ...
 
-    async def rename(self, organisation_id: UUID, name: str) -> Organisation: ...
+    async def rename(
+        self, organisation_id: UUID, name: str, idempotency: Idempotency | None = None
+    ) -> Organisation: ...
 
     async def every(self) -> list[Organisation]: ...
 
 
 class ProjectStore(Protocol):
-    async def create(self, organisation_id: UUID, project: Project) -> bool:
-        """Say whether it is new. One that is there stays as it is."""
+    async def create(
+        self, organisation_id: UUID, project: Project, idempotency: Idempotency | None = None
+    ) -> Project | None:
+        """Store a project; None if there is one by its name, which stays as it is."""
         ...
 
     async def get(self, organisation_id: UUID, project_id: str) -> Project:
@@ -35,7 +44,13 @@ class ProjectStore(Protocol):
 
     async def listed(self, organisation_id: UUID, after: str, limit: int, *, archived: bool) -> list[Project]: ...
 
-    async def change(self, organisation_id: UUID, project_id: str, change: Callable[[Project], Project]) -> Project:
+    async def change(
+        self,
+        organisation_id: UUID,
+        project_id: str,
+        change: Callable[[Project], Project],
+        idempotency: Idempotency | None = None,
+    ) -> Project:
         """Lock a project, store what `change` makes of it, and give that."""
         ...
 
@@ -47,6 +62,16 @@ class UserStore(Protocol):
 
     async def listed(self, organisation_id: UUID, after: str, limit: int) -> list[User]: ...
 
-    async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User: ...
+    async def set_role(
+        self, organisation_id: UUID, user_id: str, role: Role | None, idempotency: Idempotency | None = None
+    ) -> User: ...
 
-    async def role(self, organisation_id: UUID, user_id: str) -> Role | None: ...
+    async def revoke_tokens(
+        self, organisation_id: UUID, user_id: str, not_before: datetime, idempotency: Idempotency | None = None
+    ) -> User:
+        """Refuse what was issued until then; a later time that was set before stands."""
+        ...
+
+    async def standing(self, organisation_id: UUID, user_id: str) -> Standing:
+        """Give what bounds somebody who need not have stored anything."""
+        ...

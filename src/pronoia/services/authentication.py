@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from pronoia.domain.identifiers import Scope
-from pronoia.domain.permissions import bounded
 
 if TYPE_CHECKING:
     from pronoia.domain.principals import Principal
@@ -29,9 +25,7 @@ class Authentication:
         Raises MissingCredentialError or InvalidCredentialError.
         """
         if text is not None and self._tokens.are_like(text):
-            user = await self._tokens.authenticate(text)
-            role = await self._users.role(Scope(user.organisation_id, user.user_id))
-            return replace(user, permissions=bounded(user.permissions, role))
+            return await self._tokens.authenticate(text, self._users.standing)
         return await self._keys.authenticate(text)
 
     def knows(self, text: str | None) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from pronoia.domain.principals import Principal
-    from pronoia.domain.records import ApiKey, Permission
+    from pronoia.domain.records import ApiKey, Idempotency, Permission
     from pronoia.domain.trust import Trust
     from pronoia.services.keys import Keys
 
@@ -35,6 +35,7 @@ class DelegatedKeys:
         plan: Plan,
         expires_at: datetime | None,
         trust: Trust | None = None,
+        idempotency: Idempotency | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key in the maker's organisation; of the maker's trust unless another is wanted."""
         trust = trust or maker.trust
@@ -46,6 +47,7 @@ class DelegatedKeys:
             organisation_id=maker.organisation_id,
             expires_at=expires_at,
             trust=trust,
+            idempotency=idempotency,
         )
 
     async def get(self, maker: Principal, key_id: str) -> ApiKey:
@@ -57,18 +59,30 @@ class DelegatedKeys:
         return await self._keys.listed(maker.organisation_id, after=after, limit=limit)
 
     async def rotate(
-        self, maker: Principal, key_id: str, *, overlap: timedelta, replace_new: bool, expires_at: datetime | None
+        self,
+        maker: Principal,
+        key_id: str,
+        *,
+        overlap: timedelta,
+        replace_new: bool,
+        expires_at: datetime | None,
+        idempotency: Idempotency | None = None,
     ) -> tuple[ApiKey, str]:
         """Give a key a new secret, which the maker gets to know: so it must not be worth more than the maker's own."""
         key = await self.get(maker, key_id)
         _check_rights(maker, key.permissions, key.plan, key.trust)
         return await self._keys.rotate(
-            maker.organisation_id, key_id, overlap=overlap, replace_new=replace_new, expires_at=expires_at
+            maker.organisation_id,
+            key_id,
+            overlap=overlap,
+            replace_new=replace_new,
+            expires_at=expires_at,
+            idempotency=idempotency,
         )
 
-    async def revoke(self, maker: Principal, key_id: str) -> ApiKey:
+    async def revoke(self, maker: Principal, key_id: str, idempotency: Idempotency | None = None) -> ApiKey:
         """Revoke a key of the maker's organisation, the maker's own included. Raises NotFoundError."""
-        return await self._keys.revoke(maker.organisation_id, key_id)
+        return await self._keys.revoke(maker.organisation_id, key_id, idempotency)
 
 
 def _check_rights(maker: Principal, permissions: Collection[Permission], plan: Plan, trust: Trust) -> None:

@@ -80,6 +80,9 @@ class Housekeeping:
         metrics_before = self._before(self._retention.metrics).date()
         while metrics := await self._store.purge_metrics(metrics_before):
             purged += metrics
+        revoked_before = self._before(self._retention.token_revocations)
+        while revocations := await self._store.purge_token_revocations(revoked_before):
+            purged += revocations
         if purged:
             log.info("housekeeping.forgotten", count=purged)
 

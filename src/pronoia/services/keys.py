@@ -6,9 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pronoia.domain.errors import InvalidCredentialError, InvalidInputError, MissingCredentialError
+from pronoia.domain.errors import (
+    AlreadyExistsError,
+    InvalidCredentialError,
+    InvalidInputError,
+    MissingCredentialError,
+)
 from pronoia.domain.permissions import bounded
 from pronoia.domain.records import ApiKey
 from pronoia.domain.trust import Trust
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from pronoia.domain.records import Permission, Plan
+    from pronoia.domain.records import Idempotency, Permission, Plan
     from pronoia.ports.clock import Clock
     from pronoia.ports.key_store import KeyStore
 
@@ -65,8 +70,12 @@ class Keys:
         organisation_id: UUID,
         expires_at: datetime | None = None,
         trust: Trust = Trust.TRUSTED,
+        idempotency: Idempotency | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key; without a user, one whose bearer names the user. The text is given here and never again."""
+        """Make a key; without a user, one whose bearer names the user. The text is given here and never again.
+
+        Raises AlreadyExistsError if the same request made one before.
+        """
         if user_id is not None:
             check_name(user_id, "user_id")
         now = self._clock.now()
@@ -83,7 +92,14 @@ class Keys:
             expires_at=expires_at,
             trust=trust,
         )
-        await self._store.create(key)
+        earlier = await self._store.create(key, idempotency)
+        if earlier is not None:
+            raise AlreadyExistsError(
+                f"This request made the key {earlier} before. Its text was in that answer alone: if it was lost, "
+                "rotate the key.",
+                field="Idempotency-Key",
+                id=earlier,
+            )
         return key, key_text(key.id, secret)
 
     async def authenticate(self, text: str | None) -> ApiKey:
@@ -139,12 +155,13 @@ class Keys:
         overlap: timedelta = DEFAULT_OVERLAP,
         replace_new: bool = False,
         expires_at: datetime | None = None,
+        idempotency: Idempotency | None = None,
     ) -> tuple[ApiKey, str]:
         """Give a key a new secret; the one it had works beside it for `overlap`, at most LONGEST_OVERLAP.
 
         While a former secret still works, raises InvalidInputError, unless `replace_new`: then the former one keeps
         its time, and the one that was given out last stops. `expires_at` moves the end of the key itself.
-        Raises NotFoundError.
+        Raises NotFoundError, and AlreadyExistsError if the same request rotated the key before.
         """
         if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
             raise InvalidInputError(
@@ -153,17 +170,23 @@ class Keys:
         now = self._clock.now()
         _check_future(expires_at, now)
         secret = new_secret()
-        key = await self._store.change(
-            organisation_id, key_id, partial(_rotated, secret, now, overlap, replace_new, expires_at)
-        )
+        rotated = partial(_rotated, secret, now, overlap, replace_new, expires_at)
+        key = await self._store.change(organisation_id, key_id, rotated, idempotency)
+        if key.secret_hash != hash_secret(secret):
+            raise AlreadyExistsError(
+                "This request rotated the key before. The new secret was in that answer alone: if it was lost, rotate "
+                "again and replace it.",
+                field="Idempotency-Key",
+                id=key_id,
+            )
         self._found.drop_group(key_id)
         return key, key_text(key_id, secret)
 
-    async def revoke(self, organisation_id: UUID, key_id: str) -> ApiKey:
+    async def revoke(self, organisation_id: UUID, key_id: str, idempotency: Idempotency | None = None) -> ApiKey:
         """Revoke a key for good; the first time stands. Raises NotFoundError."""
         now = self._clock.now()
         key = await self._store.change(
-            organisation_id, key_id, lambda one: replace(one, revoked_at=one.revoked_at or now)
+            organisation_id, key_id, lambda one: replace(one, revoked_at=one.revoked_at or now), idempotency
         )
         self.forget([key_id])
         return key
@@ -187,6 +210,23 @@ class Keys:
         key = replace(found.key, permissions=bounded(found.key.permissions, found.user_role))
         self._found.put(key_id, key, size=CACHED_BYTES, expires_at=until, group=key_id)
         return key
+
+
+def shown(key: ApiKey) -> dict[str, Any]:
+    """Give what an organisation may be shown of its key: neither secret nor hash."""
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "service": key.is_service,
+        "plan": key.plan,
+        "scopes": sorted(key.permissions),
+        "trust": key.trust,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "former_secret_until": key.previous_valid_until,
+        "revoked_at": key.revoked_at,
+    }
 
 
 def _proves(secret_hash: bytes, key: ApiKey | None, now: datetime) -> bool:

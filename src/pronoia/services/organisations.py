@@ -11,6 +11,7 @@ from pronoia.services.drafts import check_name
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from pronoia.domain.records import Idempotency
     from pronoia.ports.clock import Clock
     from pronoia.ports.organisation_store import OrganisationStore
 
@@ -34,10 +35,10 @@ class Organisations:
         """Give an organisation. Raises NotFoundError."""
         return await self._store.get(organisation_id)
 
-    async def rename(self, organisation_id: UUID, name: str) -> Organisation:
+    async def rename(self, organisation_id: UUID, name: str, idempotency: Idempotency | None = None) -> Organisation:
         """Give an organisation another name. Raises NotFoundError."""
         check_name(name, "name")
-        return await self._store.rename(organisation_id, name)
+        return await self._store.rename(organisation_id, name, idempotency)
 
     async def every(self) -> list[Organisation]:
         """Give all organisations, oldest first."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from uuid import UUID
 
+    from pronoia.domain.records import Idempotency
     from pronoia.ports.clock import Clock
     from pronoia.ports.organisation_store import ProjectStore
 
@@ -29,14 +30,21 @@ class Projects:
         self._store = store
         self._clock = clock
 
-    async def create(self, organisation_id: UUID, project_id: str, retention_days: int | None = None) -> Project:
+    async def create(
+        self,
+        organisation_id: UUID,
+        project_id: str,
+        retention_days: int | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Project:
         """Declare a project. Raises AlreadyExistsError."""
         check_name(project_id, "project_id")
         check_retention(retention_days)
         project = Project(project_id, retention_days, self._clock.now())
-        if not await self._store.create(organisation_id, project):
+        made = await self._store.create(organisation_id, project, idempotency)
+        if made is None:
             raise AlreadyExistsError("A project of this name is declared already.", field="project_id")
-        return project
+        return made
 
     async def get(self, organisation_id: UUID, project_id: str) -> Project:
         """Give a declared project. Raises NotFoundError."""
@@ -55,6 +63,7 @@ class Projects:
         *,
         retention_days: int | EllipsisType | None = ...,
         archived: bool | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Project:
         """Change how long a project's memories are kept (None for good), and whether it is listed; else keep both.
 
@@ -63,7 +72,7 @@ class Projects:
         if retention_days is not ...:
             check_retention(retention_days)
         changed = partial(_changed, retention_days, archived, self._clock.now())
-        return await self._store.change(organisation_id, project_id, changed)
+        return await self._store.change(organisation_id, project_id, changed, idempotency)
 
 
 def _changed(

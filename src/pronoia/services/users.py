@@ -1,4 +1,4 @@
-"""The users of an organisation, and what their roles let them do."""
+"""The users of an organisation, what their roles let them do, and whether their tokens are still believed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pronoia.services.drafts import check_name
 from pronoia.services.keys import CACHE_SECONDS
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from uuid import UUID
 
-    from pronoia.domain.organisations import User
+    from pronoia.domain.organisations import Standing, User
+    from pronoia.domain.records import Idempotency
     from pronoia.domain.roles import Role
     from pronoia.ports.clock import Clock
     from pronoia.ports.organisation_store import UserStore
@@ -21,19 +23,21 @@ if TYPE_CHECKING:
 PAGE = 1_000
 CACHE_SIZE = 10_000
 CACHED_BYTES = 800
-"""What a role takes in memory, with room."""
+"""What a standing takes in memory, with room."""
 
 
 class Users:
-    """Lists users and sets their roles."""
+    """Lists users, sets their roles and revokes their tokens."""
 
-    def __init__(self, *, store: UserStore, clock: Clock) -> None:
+    def __init__(self, *, store: UserStore, clock: Clock, token_leeway: timedelta) -> None:
+        """`token_leeway` is how far the clock of an identity provider may be ahead."""
         self._store = store
         self._clock = clock
-        self._roles: ExpiringStore[Scope, tuple[Role | None]] = ExpiringStore(
+        self._token_leeway = token_leeway
+        self._standings: ExpiringStore[Scope, Standing] = ExpiringStore(
             maximum_keys=CACHE_SIZE, maximum_bytes=CACHE_SIZE * CACHED_BYTES, now=clock.monotonic
         )
-        self._finding: SingleFlight[Scope, Role | None] = SingleFlight(timeout_seconds=CACHE_SECONDS)
+        self._finding: SingleFlight[Scope, Standing] = SingleFlight(timeout_seconds=CACHE_SECONDS)
 
     async def get(self, organisation_id: UUID, user_id: str) -> User:
         """Give somebody who has a memory or a role. Raises NotFoundError."""
@@ -44,23 +48,36 @@ class Users:
         """List users by name, those that follow `after`."""
         return await self._store.listed(organisation_id, after, limit)
 
-    async def set_role(self, organisation_id: UUID, user_id: str, role: Role | None) -> User:
+    async def set_role(
+        self, organisation_id: UUID, user_id: str, role: Role | None, idempotency: Idempotency | None = None
+    ) -> User:
         """Bound what keys and tokens of a user may do, in every process within CACHE_SECONDS; None bounds nothing.
 
         The user need not have stored anything yet, and forgetting the user does not lift the bound.
         """
         check_name(user_id, "user_id")
-        user = await self._store.set_role(organisation_id, user_id, role)
-        self._roles.drop_group(Scope(organisation_id, user_id))
+        user = await self._store.set_role(organisation_id, user_id, role, idempotency)
+        self._standings.drop_group(Scope(organisation_id, user_id))
         return user
 
-    async def role(self, scope: Scope) -> Role | None:
-        """Give the role of somebody who need not have stored anything, at most CACHE_SECONDS old."""
-        held = self._roles.get(scope)
-        return await self._finding.run(scope, partial(self._read_role, scope)) if held is None else held[0]
+    async def revoke_tokens(self, organisation_id: UUID, user_id: str, idempotency: Idempotency | None = None) -> User:
+        """Refuse the tokens that a user holds now, in every process within CACHE_SECONDS.
 
-    async def _read_role(self, scope: Scope) -> Role | None:
+        A provider whose clock is ahead may have dated them later than now, so whatever it issues within the leeway is
+        refused as well.
+        """
+        check_name(user_id, "user_id")
+        not_before = self._clock.now() + self._token_leeway
+        user = await self._store.revoke_tokens(organisation_id, user_id, not_before, idempotency)
+        self._standings.drop_group(Scope(organisation_id, user_id))
+        return user
+
+    async def standing(self, scope: Scope) -> Standing:
+        """Give what bounds somebody who need not have stored anything, at most CACHE_SECONDS old."""
+        return self._standings.get(scope) or await self._finding.run(scope, partial(self._read_standing, scope))
+
+    async def _read_standing(self, scope: Scope) -> Standing:
         until = self._clock.monotonic() + CACHE_SECONDS
-        role = await self._store.role(scope.organisation_id, scope.user_id)
-        self._roles.put(scope, (role,), size=CACHED_BYTES, expires_at=until, group=scope)
-        return role
+        standing = await self._store.standing(scope.organisation_id, scope.user_id)
+        self._standings.put(scope, standing, size=CACHED_BYTES, expires_at=until, group=scope)
+        return standing

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pronoia.adapters.postgres.driver import fetch_one
+from pronoia.adapters.postgres.driver import connect, fetch_one
+from pronoia.adapters.postgres.errors import translated_errors
+from pronoia.adapters.postgres.outcomes import done_before
 from pronoia.adapters.postgres.queries import QUERIES
-from pronoia.domain.audit import AuditHead, AuditOutcome, AuditRow, current_actor
+from pronoia.domain.audit import NO_ORGANISATION, AuditHead, AuditOutcome, AuditRow, current_actor
 from pronoia.ports.audit import AuditCount, Chained, NewAuditRow
 
 if TYPE_CHECKING:
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.postgres.driver import Connection, Row
     from pronoia.adapters.postgres.transactions import Database
-    from pronoia.domain.audit import Actor
+    from pronoia.domain.audit import Actor, AuditAction
+    from pronoia.domain.records import Idempotency
     from pronoia.ports.audit import AuditFilters
 
 LEASE = "audit"
+TELLING_SECONDS = 10.0
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,6 +38,23 @@ async def record(
         connection,
         NewAuditRow(organisation_id, action, AuditOutcome.SUCCEEDED, current_actor(), details, user_id),
     )
+
+
+async def record_of_instance(url: str, action: AuditAction, **details: object) -> bool:
+    """Tell of what the owner of the tables does to all of them, in the name of who acts.
+
+    Gives False where that cannot be told: on a standby, by a role that only reads, before there was an audit log.
+    """
+    with translated_errors():
+        connection = await connect(url, timeout_seconds=TELLING_SECONDS)
+        try:
+            can_be_told = bool(await connection.fetchval(QUERIES["audit_can_be_told"]))
+            if can_be_told:
+                row = NewAuditRow(NO_ORGANISATION, action, AuditOutcome.SUCCEEDED, current_actor(), details)
+                await _record(connection, row)
+            return can_be_told
+        finally:
+            await connection.close()
 
 
 def actor_columns() -> tuple[str | None, ...]:
@@ -52,12 +73,13 @@ class PostgresAuditStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, rows: Sequence[NewAuditRow]) -> None:
-        """Add rows, each organisation's in a transaction of their own."""
+    async def record(self, rows: Sequence[NewAuditRow], idempotency: Idempotency | None = None) -> None:
+        """Add rows, each organisation's in a transaction of their own; with an idempotency key, once."""
         for organisation_id, of_one in groupby(rows, key=lambda row: row.organisation_id):
             async with self._database.writing(organisation_id) as connection:
-                for row in of_one:
-                    await _record(connection, row)
+                if await done_before(connection, organisation_id, idempotency) is None:
+                    for row in of_one:
+                        await _record(connection, row)
 
     async def lead(self, process: UUID, seconds: float) -> bool:
         """Say whether a process is the one that chains, for some seconds from now."""

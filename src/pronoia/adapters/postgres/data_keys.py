@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from pronoia.adapters.master_keys import KEY_BYTES
+from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.text_cipher import EncryptedTexts
+from pronoia.domain.audit import NO_ORGANISATION, AuditAction
 from pronoia.domain.errors import ConfigurationError, EncryptedTextError, NotFoundError
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ async def rotate(database: Database, masters: MasterKeys) -> int:
     """Wrap all keys by the first master key, in one transaction, and say how many."""
     available = await masters.read()
     first = available[0]
-    async with database.writing(None) as connection:
+    async with database.writing(NO_ORGANISATION) as connection:
         rows = await connection.fetch(QUERIES["list_data_keys"])
         keys = unwrapped(rows, available)
         owners = [(row["organisation_id"], row["id"]) for row in rows]
@@ -112,7 +114,9 @@ async def rotate(database: Database, masters: MasterKeys) -> int:
             after,
             first.id,
         )
-    return int(counted["rewrap_data_keys"])
+        count = int(counted["rewrap_data_keys"])
+        await record(connection, NO_ORGANISATION, AuditAction.MASTER_KEY_ROTATED, count=count, master_key=first.id)
+    return count
 
 
 def _bound_to(organisation_id: UUID, number: int) -> bytes:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from pronoia.adapters.postgres.audit_store import record
 from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.queries import QUERIES
+from pronoia.domain.audit import AuditAction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -68,6 +70,7 @@ class PostgresEncryption:
         cipher = await self._texts.writing(organisation_id)
         async with self._database.writing(organisation_id) as connection:
             await connection.execute(QUERIES["drop_answers"], organisation_id)
+            await record(connection, organisation_id, AuditAction.ENCRYPTION_BEGUN)
         for kind in KINDS:
             after: tuple[str, UUID, int] | None = ("", UUID(int=0), 0)
             while after is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
 RETRY_AFTER_SECONDS = 1
+NO_TLS = "rejected SSL upgrade"
+"""What the driver says of a server that was asked for TLS and has none."""
 
 
 class KeyInUseError(PronoiaError):
@@ -55,7 +58,7 @@ def translated_errors() -> Generator[None]:
         raise _unavailable(f"The database does not answer: {error}.") from error
     except (OSError, asyncpg.InternalClientError) as error:
         # OSError includes TimeoutError. The driver is confused when a connection is closed between two statements.
-        raise _unavailable(f"The database does not answer: {str(error) or type(error).__name__}.") from error
+        raise _unreachable(error) from error
 
 
 def judge(error: BaseException, *, patient: bool) -> Outcome:
@@ -78,6 +81,22 @@ def _translated(error: asyncpg.PostgresError) -> PronoiaError:
     state = str(getattr(error, "sqlstate", None) or "")
     translate = _TRANSLATIONS.get(state) or _TRANSLATIONS.get(state[:2])
     return PronoiaError(f"The database failed: {error}.", sqlstate=state) if translate is None else translate(error)
+
+
+def _unreachable(error: Exception) -> PronoiaError:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return ConfigurationError(
+                f"The database's certificate is not believed: {error.verify_message.rstrip('.')}. In its URL, "
+                "sslrootcert must be the CA that signed it, and the host one that it names."
+            )
+        case ConnectionError() if NO_TLS in str(error):
+            return ConfigurationError(
+                "The database speaks no TLS, which its URL demands. Set ssl = on in postgresql.conf, or "
+                "client_tls_sslmode of PgBouncer."
+            )
+        case _:
+            return _unavailable(f"The database does not answer: {str(error) or type(error).__name__}.")
 
 
 def _unavailable_now(error: Exception) -> PronoiaError:

@@ -66,6 +66,11 @@ class PostgresHousekeeping:
         async with self._database.writing(None) as connection:
             return await connection.fetchval(QUERIES["purge_metrics"], before, PURGE_BATCH)
 
+    async def purge_token_revocations(self, before: datetime) -> int:
+        """Forget up to PURGE_BATCH revocations, and say how many."""
+        async with self._database.writing(None) as connection:
+            return await connection.fetchval(QUERIES["purge_token_revocations"], before, PURGE_BATCH)
+
     async def expired_memories(self, now: datetime, limit: int) -> list[tuple[Scope, UUID]]:
         """Give up to `limit` memories of any tenant."""
         async with self._database.writing(None) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.audit_store import record
+from pronoia.adapters.postgres.outcomes import done_before
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.adapters.postgres.rows import key_of
 from pronoia.domain.audit import AuditAction
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pronoia.adapters.postgres.driver import Row
     from pronoia.adapters.postgres.transactions import Database
-    from pronoia.domain.records import ApiKey
+    from pronoia.domain.records import ApiKey, Idempotency
     from pronoia.ports.key_store import KeyUse
 
 
@@ -37,9 +38,12 @@ class PostgresKeyStore:
             return None
         return FoundKey(key_of(row), None if row["user_role"] is None else Role(row["user_role"]))
 
-    async def create(self, key: ApiKey) -> None:
-        """Store a key, and its organisation if this is its first."""
+    async def create(self, key: ApiKey, idempotency: Idempotency | None = None) -> str | None:
+        """Store a key, and its organisation if this is its first; or give the id that the same request made before."""
         async with self._database.writing(key.organisation_id) as connection:
+            earlier = await done_before(connection, key.organisation_id, idempotency, key.id)
+            if earlier is not None:
+                return earlier
             await connection.execute(QUERIES["create_organisation"], key.organisation_id)
             await connection.execute(
                 QUERIES["create_key"],
@@ -58,6 +62,7 @@ class PostgresKeyStore:
                 key.trust.rank,
             )
             await record(connection, key.organisation_id, AuditAction.KEY_CREATED, user_id=key.user_id, key_id=key.id)
+        return None
 
     async def get(self, organisation_id: UUID, key_id: str) -> ApiKey:
         """Give a key of an organisation, revoked or not. Raises NotFoundError."""
@@ -70,10 +75,19 @@ class PostgresKeyStore:
             rows = await connection.fetch(QUERIES["list_keys"], organisation_id, after, limit)
         return [key_of(row) for row in rows]
 
-    async def change(self, organisation_id: UUID, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+    async def change(
+        self,
+        organisation_id: UUID,
+        key_id: str,
+        change: Callable[[ApiKey], ApiKey],
+        idempotency: Idempotency | None = None,
+    ) -> ApiKey:
         """Lock a key, store what `change` makes of it, and give that. Raises NotFoundError, and what `change` does."""
         async with self._database.writing(organisation_id) as connection:
+            again = await done_before(connection, organisation_id, idempotency) is not None
             before = _found(await connection.fetchrow(QUERIES["lock_key"], organisation_id, key_id), key_id)
+            if again:
+                return before
             key = change(before)
             await connection.execute(
                 QUERIES["change_key"],

@@ -1,4 +1,7 @@
-"""Writes that happen once: the outcome is kept beside the caller's key and given again to whoever repeats it."""
+"""Writes that happen once: the outcome is kept beside the caller's key and given again to whoever repeats it.
+
+Of writes that manage an organisation no more is kept than what they are about: they are answered with what that is now.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from uuid import UUID  # noqa: TC003 - decoded by annotation
 
 import msgspec
 
+from pronoia.adapters.postgres.driver import fetch_one
+from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.errors import IdempotencyConflictError
 from pronoia.domain.records import Memory  # noqa: TC001 - decoded by annotation
 from pronoia.ports.maintenance_store import Maintained
@@ -17,6 +22,7 @@ from pronoia.ports.quarantine_store import Moved
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pronoia.adapters.postgres.driver import Connection
     from pronoia.domain.records import Idempotency
 
 Outcome = TypeVar("Outcome", Written, Judged, Related, Forgotten, Maintained, Moved)
@@ -61,6 +67,30 @@ def _check(kept_hash: bytes, idempotency: Idempotency) -> None:
             "This Idempotency-Key was used for another request in the last 24 hours. Use a new key.",
             key=idempotency.key,
         )
+
+
+async def done_before(
+    connection: Connection, organisation_id: UUID, idempotency: Idempotency | None, about: str = ""
+) -> str | None:
+    """Take the caller's key, in the transaction of what is to be done once.
+
+    Gives None, or `about` of the same request if that was served before. Raises IdempotencyConflictError if the key was
+    used for another.
+    """
+    if idempotency is None:
+        return None
+    row = await fetch_one(
+        connection,
+        QUERIES["claim_key"],
+        organisation_id,
+        idempotency.key,
+        idempotency.request_hash,
+        about.encode(),
+    )
+    if row["first"]:
+        return None
+    _check(row["request_hash"], idempotency)
+    return row["outcome"].decode()
 
 
 def named_memories(outcome: AnyOutcome) -> list[UUID]:

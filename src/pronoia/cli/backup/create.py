@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pronoia.adapters.backup.folder import BackupWriter, Manifest
+from pronoia.adapters.postgres.audit_store import record_of_instance
 from pronoia.adapters.postgres.base_backup import copy_base
 from pronoia.adapters.postgres.table_copies import copy_out, step_of
 from pronoia.cli.backup.shared import Bar, KeyFile, byte_bar, key_of
 from pronoia.cli.options import AsJson, Data, DatabaseUrl, examples, settings_of
-from pronoia.cli.output import print_json
+from pronoia.cli.output import print_json, print_note
 from pronoia.cli.storage import embedded_server, running_postgres
+from pronoia.domain.audit import AuditAction
 from pronoia.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -65,8 +67,9 @@ def back_up(
 async def _tables(settings: Settings, backup: BackupWriter, bar: Bar) -> Manifest:
     began = datetime.now(UTC)
     async with running_postgres(settings) as url:
-        direct = settings.database_direct_url if settings.database_url else ""
-        copied = await copy_out(direct or url, backup, bar.show)
+        owner = (settings.database_direct_url if settings.database_url else "") or url
+        await _tell(owner, "tables")
+        copied = await copy_out(owner, backup, bar.show)
     return Manifest(
         kind="tables",
         created_at=began,
@@ -80,8 +83,9 @@ async def _tables(settings: Settings, backup: BackupWriter, bar: Bar) -> Manifes
 async def _base(settings: Settings, backup: BackupWriter, bar: Bar) -> Manifest:
     began = datetime.now(UTC)
     server = embedded_server(settings)
-    await server.start()
+    url = await server.start()
     try:
+        await _tell(url, "base")
         base = await copy_base(server, backup, lambda done, total: bar.show("base", done, total))
     finally:
         await server.stop()
@@ -93,6 +97,12 @@ async def _base(settings: Settings, backup: BackupWriter, bar: Bar) -> Manifest:
         parts=backup.parts,
         first_segment=base.first_segment,
     )
+
+
+async def _tell(url: str, kind: str) -> None:
+    """Tell the audit log before anything is read."""
+    if not await record_of_instance(url, AuditAction.BACKUP_BEGUN, kind=kind):
+        print_note("The audit log is not told of this backup: here it is not there, or cannot be written.")
 
 
 def _report(to: Path, manifest: Manifest, seconds: float, *, as_json: bool) -> None:

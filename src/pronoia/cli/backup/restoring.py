@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pronoia.adapters.backup.folder import Backup
+from pronoia.adapters.postgres.audit_store import record_of_instance
 from pronoia.adapters.postgres.base_backup import restore_base
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.migrations import migrate
 from pronoia.adapters.postgres.new_folder import new_data_folder
 from pronoia.adapters.postgres.table_copies import copy_in, measure_tables, migrations_of
 from pronoia.cli.subject.reapply import reapply_erasures
+from pronoia.domain.audit import AuditAction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,5 +83,9 @@ async def restore_into_database(settings: Settings, backup: Backup, bar: Bar, *,
         await copy_in(url, backup, bar.step("Restoring", sum(table.size for table in backup.manifest.tables)))
     found = await measure_tables(url, bar.step("Comparing", backup.size)) if measured else {}
     migrated = [migration.name for migration in await migrate(url)]
+    manifest = backup.manifest
+    await record_of_instance(
+        url, AuditAction.DATABASE_RESTORED, kind=manifest.kind, backup_of=manifest.created_at, migrated=len(migrated)
+    )
     erasures = await reapply_erasures(settings) if settings.erasure_ledger else None
     return Restored(migrated, erasures, found)

@@ -7,7 +7,7 @@ from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.cli.storage import opened_database
 from pronoia.domain.errors import NotFoundError
 from pronoia.resilience.clock import SystemClock
-from pronoia.services.keys import Keys
+from pronoia.services.keys import Keys, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -33,18 +33,5 @@ def known_key(key_id: str) -> Generator[None]:
 
 
 def described(key: ApiKey) -> dict[str, object]:
-    """Give what may be shown of a key."""
-    return {
-        "id": key.id,
-        "user_id": key.user_id,
-        "service": key.is_service,
-        "plan": key.plan,
-        "scopes": sorted(key.permissions),
-        "trust": key.trust,
-        "organisation_id": key.organisation_id,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "last_used_at": key.last_used_at,
-        "former_secret_until": key.previous_valid_until,
-        "revoked_at": key.revoked_at,
-    }
+    """Give what may be shown of a key, and whose it is."""
+    return {**shown(key), "organisation_id": key.organisation_id}

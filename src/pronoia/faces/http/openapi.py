@@ -13,7 +13,6 @@ from pronoia.faces.http.operation import Nothing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pronoia.domain.records import Permission
     from pronoia.faces.http.operation import AnyOperation
 
 PARAMETER = re.compile(r"\{(\w+)\}")
@@ -99,7 +98,7 @@ def _operation(operation: AnyOperation, by_type: Json, components: Json) -> Json
     if description:
         document["description"] = description
     if operation.permission is not None:
-        document["parameters"].extend(_header_parameters(operation.permission) if operation.of_user else [])
+        document["parameters"].extend(_header_parameters(operation))
         document["security"] = [{"key": []}, {"service": []}, {"bearer": []}]
     if operation.body is not Nothing:
         body = _content("", by_type[repr(operation.body)])
@@ -125,18 +124,21 @@ def _query_parameters(operation: AnyOperation, components: Json) -> list[Json]:
     ]
 
 
-def _header_parameters(permission: Permission) -> list[Json]:
+def _header_parameters(operation: AnyOperation) -> list[Json]:
     schemas: dict[str, Json] = {
         "X-User-ID": {"type": "string", "minLength": 1, "maxLength": 255},
         "X-Memory-Version": {"type": "integer", "minimum": 0},
         "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x20-\x7e]+$"},
     }
-    # A read changes nothing: there is nothing to do twice.
-    skipped = "Idempotency-Key" if permission == "read" else "X-Memory-Version"
+    if operation.of_user:
+        # A read changes nothing: there is nothing to do twice.
+        taken = {"X-User-ID", "X-Memory-Version" if operation.permission == "read" else "Idempotency-Key"}
+    else:
+        taken = set[str]() if operation.method == "GET" else {"Idempotency-Key"}
     return [
         {"name": name, "in": "header", "required": False, "description": text, "schema": schemas[name]}
         for name, text in HEADERS
-        if name != skipped
+        if name in taken
     ]
 
 

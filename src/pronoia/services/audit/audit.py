@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pronoia.domain.audit import Actor, AuditRow
+    from pronoia.domain.records import Idempotency
     from pronoia.ports.audit import AuditFilters, AuditStore
     from pronoia.ports.clock import Clock
 
@@ -66,7 +67,13 @@ class Audit:
         self._unwritten: deque[NewAuditRow] = deque(maxlen=MAXIMUM_UNWRITTEN)
 
     async def record(
-        self, organisation_id: UUID | None, action: AuditAction, *, user_id: str | None = None, **details: object
+        self,
+        organisation_id: UUID | None,
+        action: AuditAction,
+        *,
+        user_id: str | None = None,
+        idempotency: Idempotency | None = None,
+        **details: object,
     ) -> None:
         """Tell of an administrative act, in the name of who acts; without an organisation, of the instance.
 
@@ -75,7 +82,7 @@ class Audit:
         row = NewAuditRow(
             organisation_id or NO_ORGANISATION, action, AuditOutcome.SUCCEEDED, current_actor(), details, user_id
         )
-        await self._store.record([row])
+        await self._store.record([row], idempotency)
 
     def refused(self, organisation_id: UUID | None, action: AuditAction, *, actor: Actor, code: str) -> None:
         """Count a refused request, to be told within a second, or with others like it at the end of the minute.

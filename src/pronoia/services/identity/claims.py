@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -64,6 +65,7 @@ def user_of(claims: dict[str, Any], name: str, provider: IdentityProvider) -> Pr
         user_id=_name(claims.get(provider.user_claim)),
         permissions=_permissions(claims.get(provider.role_claim, Role.MEMBER)),
         plan=provider.plan,
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
     )
 
 

@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     SIGNATURE = "signature"
     USER = "user"
     ROLE = "role"
+    REVOKED = "revoked"
 
 
 class TokenRefusedError(Exception):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pronoia.domain.errors import InvalidTokenError
+from pronoia.domain.identifiers import Scope
+from pronoia.domain.permissions import bounded
 from pronoia.resilience.cache import ExpiringStore
 from pronoia.services.identity.claims import check_claims, user_of
 from pronoia.services.identity.compact import read_object, read_token
@@ -17,8 +19,9 @@ from pronoia.services.identity.key_ring import PAUSE_SECONDS
 from pronoia.services.identity.refusals import Refusal, TokenRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from pronoia.domain.organisations import Standing
     from pronoia.domain.principals import ProvidedUser
     from pronoia.ports.clock import Clock
     from pronoia.ports.telemetry import Meter
@@ -46,8 +49,8 @@ class TrustedIssuer:
 class Tokens:
     """Authenticates users of the providers that the operator trusts.
 
-    Nothing is looked up but the provider's keys, so a token works until it expires: what its provider revokes
-    meanwhile is not heard of here. A token with more life than the policy allows is refused.
+    What a provider revokes is not heard of here: a token works until it expires, or the organisation revokes it. A
+    token with more life than the policy allows is refused.
     """
 
     def __init__(self, *, issuers: Sequence[TrustedIssuer], policy: TokenPolicy, clock: Clock, meter: Meter) -> None:
@@ -67,13 +70,14 @@ class Tokens:
         """Whether a token proved itself in this process lately. It may have expired since."""
         return self._proved.get(_digest(text)) is not None
 
-    async def authenticate(self, text: str) -> ProvidedUser:
-        """Give the user whom a token vouches for.
+    async def authenticate(self, text: str, standing_of: Callable[[Scope], Awaitable[Standing]]) -> ProvidedUser:
+        """Give the user whom a token vouches for, with what their standing in the organisation leaves them.
 
         Raises InvalidTokenError, or IdentityUnavailableError if the provider's keys are not known.
         """
         try:
-            user = await self._verify(text)
+            proved = await self._verify(text)
+            user = _bounded(proved, await standing_of(Scope(proved.organisation_id, proved.user_id)))
         except TokenRefusedError as error:
             self._meter.count("identity_tokens_total", outcome=error.refusal)
             log.info("token.refused", reason=error.refusal)
@@ -110,6 +114,12 @@ class Tokens:
         if not key.verifies(token.signed, token.signature):
             raise TokenRefusedError(Refusal.SIGNATURE)
         return user_of(claims, trusted.keys.name, trusted.provider)
+
+
+def _bounded(user: ProvidedUser, standing: Standing) -> ProvidedUser:
+    if standing.tokens_not_before is not None and user.issued_at <= standing.tokens_not_before:
+        raise TokenRefusedError(Refusal.REVOKED)
+    return replace(user, permissions=bounded(user.permissions, standing.role))
 
 
 def _digest(text: str) -> bytes:

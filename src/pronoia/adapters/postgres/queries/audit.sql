@@ -4,6 +4,9 @@ select record_audit($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb);
 -- audit_is_there: Whether this database has the audit log yet.
 select to_regclass('audit_log') is not null;
 
+-- audit_can_be_told: Whether this role may add rows to the audit log here: it is there, and this is no standby.
+select coalesce(has_table_privilege(to_regclass('audit_log'), 'insert'), false) and not pg_is_in_recovery();
+
 -- chain_audit: Number and link what waits.
 select chained, waiting, waiting_seconds from chain_audit($1);
 

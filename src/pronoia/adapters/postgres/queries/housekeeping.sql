@@ -7,6 +7,9 @@ select organisation_id, user_id, purged from purge_history($1, $2, $3, $4, $5, $
 -- purge_metrics: Forget some daily sums and metrics from before a day.
 select purge_metrics($1, $2);
 
+-- purge_token_revocations: Forget some revocations of tokens from before a time.
+select purge_token_revocations($1, $2);
+
 -- refresh_hourly_levels: Add up service levels by the hour anew.
 select refresh_hourly_levels();
 

@@ -185,6 +185,9 @@ declare subject_records no scroll cursor for
         and subject = (select pseudonym from users where organisation_id = $1 and user_id = $2)
     union all
     select 'user_roles', row_to_json(r)::text from user_roles r
+    where organisation_id = $1 and digest = user_digest($1, $2)
+    union all
+    select 'token_revocations', row_to_json(r)::text from token_revocations r
     where organisation_id = $1 and digest = user_digest($1, $2);
 
 -- next_records: Read some more of them.

@@ -19,6 +19,13 @@ insert into idempotency_keys (organisation_id, user_id, key, request_hash, memor
 select $1, case when exists (select from users where organisation_id = $1 and user_id = $2) then $2
     else forgotten_name($1, $2) end, $3, $4, $5, $6;
 
+-- claim_key: Take an idempotency key for a write that is about no user's memory, or say for what it was taken. It writes
+-- in either case, so that the commit waits for standbys.
+insert into idempotency_keys as k (organisation_id, user_id, key, request_hash, memory_ids, outcome)
+values ($1, '', $2, $3, '{}', $4)
+on conflict (organisation_id, user_id, key) do update set request_hash = k.request_hash
+returning xmax = 0 as first, request_hash, outcome;
+
 -- lock_user: Take the user's lock without a new version yet.
 select memory_version from users where organisation_id = $1 and user_id = $2 for no key update;
 

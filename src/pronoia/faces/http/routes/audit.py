@@ -61,7 +61,9 @@ async def stats(call: Call[AuditStatsQuery, Nothing]) -> Answer:
 
 
 async def test(call: Call[Nothing, Nothing]) -> Answer:
-    await call.services.audit.record(call.principal.organisation_id, AuditAction.AUDIT_TESTED)
+    await call.services.audit.record(
+        call.principal.organisation_id, AuditAction.AUDIT_TESTED, idempotency=call.idempotency
+    )
     return Answer(AuditTestAnswer(success=True, message="A row of type audit_tested was added."))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
 
 from pronoia.domain.errors import InvalidInputError
 from pronoia.domain.records import Permission
@@ -19,15 +18,16 @@ from pronoia.faces.http.schemas.management import (
     NewKeyBody,
     RotationBody,
 )
-
-if TYPE_CHECKING:
-    from pronoia.domain.records import ApiKey
+from pronoia.services.keys import shown
 
 KEYS = "/api/v1/keys"
 
 
 async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
-    """Make a key. Its text is in this answer alone, and it has no more rights than the key that makes it."""
+    """Make a key. Its text is in this answer alone, and it has no more rights than the key that makes it.
+
+    Repeated with its Idempotency-Key the request gets 409 with the `id` of the key that it made.
+    """
     body = call.body
     if body.service == (body.user_id is not None):
         raise InvalidInputError("Give either user_id or service.", field="user_id")
@@ -40,23 +40,27 @@ async def create_key(call: Call[Nothing, NewKeyBody]) -> Answer:
         plan=body.plan,
         expires_at=in_utc(body.expires_at, "expires_at"),
         trust=body.trust,
+        idempotency=call.idempotency,
     )
-    return Answer(MadeKeyAnswer(key=text, **_facts(key)))
+    return Answer(MadeKeyAnswer(key=text, **shown(key)))
 
 
 async def list_keys(call: Call[ListQuery, Nothing]) -> Answer:
     query = call.query
     keys = await call.services.delegated_keys.listed(call.principal, after=query.after, limit=query.limit)
     following = keys[-1].id if len(keys) == query.limit else None
-    return Answer(KeysAnswer(keys=[KeyAnswer(**_facts(key)) for key in keys], count=len(keys), next=following))
+    return Answer(KeysAnswer(keys=[KeyAnswer(**shown(key)) for key in keys], count=len(keys), next=following))
 
 
 async def get_key(call: Call[Nothing, Nothing]) -> Answer:
-    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.get(call.principal, call.path["key_id"]))))
+    return Answer(KeyAnswer(**shown(await call.services.delegated_keys.get(call.principal, call.path["key_id"]))))
 
 
 async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
-    """Rotate a key. The new secret is in this answer alone; the former one works until `former_secret_until`."""
+    """Rotate a key. The new secret is in this answer alone; the former one works until `former_secret_until`.
+
+    Repeated with its Idempotency-Key the request gets 409, and changes nothing.
+    """
     body = call.body
     key, text = await call.services.delegated_keys.rotate(
         call.principal,
@@ -64,29 +68,15 @@ async def rotate_key(call: Call[Nothing, RotationBody]) -> Answer:
         overlap=timedelta(seconds=body.overlap_seconds),
         replace_new=body.replace,
         expires_at=in_utc(body.expires_at, "expires_at"),
+        idempotency=call.idempotency,
     )
-    return Answer(MadeKeyAnswer(key=text, **_facts(key)))
+    return Answer(MadeKeyAnswer(key=text, **shown(key)))
 
 
 async def revoke_key(call: Call[Nothing, Nothing]) -> Answer:
     """Revoke a key. Every process refuses it within five seconds; it stays in the list."""
-    return Answer(KeyAnswer(**_facts(await call.services.delegated_keys.revoke(call.principal, call.path["key_id"]))))
-
-
-def _facts(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "user_id": key.user_id,
-        "service": key.is_service,
-        "plan": key.plan,
-        "scopes": sorted(key.permissions),
-        "trust": key.trust,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "last_used_at": key.last_used_at,
-        "former_secret_until": key.previous_valid_until,
-        "revoked_at": key.revoked_at,
-    }
+    key = await call.services.delegated_keys.revoke(call.principal, call.path["key_id"], call.idempotency)
+    return Answer(KeyAnswer(**shown(key)))
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (

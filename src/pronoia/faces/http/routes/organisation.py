@@ -19,7 +19,8 @@ async def get_organisation(call: Call[Nothing, Nothing]) -> Answer:
 
 
 async def rename_organisation(call: Call[Nothing, OrganisationBody]) -> Answer:
-    return _answer(await call.services.organisations.rename(call.principal.organisation_id, call.body.name))
+    organisation_id = call.principal.organisation_id
+    return _answer(await call.services.organisations.rename(organisation_id, call.body.name, call.idempotency))
 
 
 def _answer(one: Organisation) -> Answer:

@@ -26,7 +26,9 @@ PROJECTS = "/api/v1/projects"
 async def create_project(call: Call[Nothing, NewProjectBody]) -> Answer:
     """Declare a project. Memories may name projects that nobody declared; one that is declared can have a retention."""
     body = call.body
-    project = await call.services.projects.create(call.principal.organisation_id, body.project_id, body.retention_days)
+    project = await call.services.projects.create(
+        call.principal.organisation_id, body.project_id, body.retention_days, call.idempotency
+    )
     return Answer(_answer(project))
 
 
@@ -51,6 +53,7 @@ async def change_project(call: Call[Nothing, ProjectEditBody]) -> Answer:
         project_id,
         retention_days=... if body.retention_days is UNSET else body.retention_days,
         archived=body.archived,
+        idempotency=call.idempotency,
     )
     return Answer(_answer(project))
 

@@ -27,8 +27,22 @@ async def get_user(call: Call[Nothing, Nothing]) -> Answer:
 
 async def change_user(call: Call[Nothing, UserEditBody]) -> Answer:
     """Set a role. It bounds every key and token of the user within five seconds, and outlives forgetting the user."""
-    user_id = call.path["user_id"]
-    return Answer(_answer(await call.services.users.set_role(call.principal.organisation_id, user_id, call.body.role)))
+    user = await call.services.users.set_role(
+        call.principal.organisation_id, call.path["user_id"], call.body.role, call.idempotency
+    )
+    return Answer(_answer(user))
+
+
+async def revoke_tokens(call: Call[Nothing, Nothing]) -> Answer:
+    """Refuse all tokens that an identity provider has issued to a user so far, everywhere within five seconds.
+
+    Those it issues until `tokens_not_before`, up to `PRONOIA_TOKEN_LEEWAY_SECONDS` from now, are refused as well. Keys
+    are not touched.
+    """
+    user = await call.services.users.revoke_tokens(
+        call.principal.organisation_id, call.path["user_id"], call.idempotency
+    )
+    return Answer(_answer(user))
 
 
 def _answer(user: User) -> UserAnswer:
@@ -38,6 +52,7 @@ def _answer(user: User) -> UserAnswer:
         memory_count=user.memory_count,
         memory_version=user.memory_version,
         created_at=user.created_at,
+        tokens_not_before=user.tokens_not_before,
     )
 
 
@@ -73,6 +88,17 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         Permission.ADMIN,
         Nothing,
         UserEditBody,
+        of_user=False,
+    ),
+    Operation(
+        "DELETE",
+        USERS + "/{user_id}/tokens",
+        "Revoke the tokens of a user.",
+        revoke_tokens,
+        UserAnswer,
+        Permission.ADMIN,
+        Nothing,
+        Nothing,
         of_user=False,
     ),
 )

@@ -122,6 +122,8 @@ class UserAnswer(Struct, kw_only=True):
     memory_count: int
     memory_version: int
     created_at: datetime
+    tokens_not_before: datetime | None
+    """Tokens that were issued until then are refused."""
 
 
 class UsersAnswer(Struct, kw_only=True):
