@@ -43,5 +43,7 @@ def running_redis() -> Iterator[RedisServer]:
     with TemporaryDirectory(prefix="pronoia-", ignore_cleanup_errors=True) as folder:
         server = RedisServer(Path(folder))
         server.start()
-        yield server
-        server.stop()
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -124,6 +124,23 @@ class FaultyServer:
             return [parent, *parent.children(recursive=True)]
         return []
 
+    def workers(self) -> list[psutil.Process]:
+        """Give the workers that run, the oldest first."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()) and not has_ended(child):
+                    found.append(child)
+        return sorted(found, key=psutil.Process.create_time)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Say whether a process is over, even if nobody took notice yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
 
 @contextmanager
 def serving(

@@ -138,9 +138,9 @@ class Writer(threading.Thread):
 class Writers:
     """Several writers, each of an organisation of its own, beside whatever is done to the server."""
 
-    def __init__(self, urls: Sequence[str], keys: Sequence[str], seed: int) -> None:
+    def __init__(self, urls: Sequence[str], keys: Sequence[str], seed: int, kind: type[Writer] = Writer) -> None:
         print(f"seed {seed}")  # noqa: T201 - pytest shows it when the test fails
-        self.writers = [Writer(urls, key, seed + number) for number, key in enumerate(keys)]
+        self.writers = [kind(urls, key, seed + number) for number, key in enumerate(keys)]
 
     def __enter__(self) -> Self:
         for writer in self.writers:

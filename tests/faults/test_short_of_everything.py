@@ -6,13 +6,13 @@ import os
 import signal
 import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx2
 import psutil
 import pytest
-from fault_server import serving, times, until
+from fault_server import has_ended, serving, times, until
 from ledger import Writers, check
 
 if TYPE_CHECKING:
@@ -63,33 +63,16 @@ def test_workers_that_restart_in_turn_fail_no_request(victim: OwnPostgres, tmp_p
                 writers.await_acknowledgements(RECOVERY_SECONDS)
                 with socket.create_connection(("127.0.0.1", server.port), 1) as half:
                     half.sendall(HALF_A_REQUEST)
-                    workers = _workers(server)
-                    ending = workers[number % 2]
+                    ending = server.workers()[number % 2]
                     ending.send_signal(signal.SIGTERM)
-                    drains.append(until(lambda ending=ending: _has_ended(ending), DRAIN_SECONDS))
-                until(lambda: len(_workers(server)) == 2, RECOVERY_SECONDS)
+                    drains.append(until(lambda ending=ending: has_ended(ending), DRAIN_SECONDS))
+                until(lambda: len(server.workers()) == 2, RECOVERY_SECONDS)
             writers.await_acknowledgements(RECOVERY_SECONDS)
         check(server.url, writers, victim)
     failed = [entry for entry in writers.entries if set(entry.statuses) - {0, 201}]
     assert not failed
     assert writers.attempts_that_failed <= restarts, "more than the connections that a worker closed as it ended"
     writers.report("14 worker restarted", restarts, drains)
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _workers(server: FaultyServer) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(server.process.pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child)
-    return sorted(found, key=psutil.Process.create_time)
 
 
 @pytest.mark.skipif(not os.path.exists(FAKETIME), reason="needs the Debian package faketime")  # noqa: PTH110

@@ -10,7 +10,7 @@ import pytest
 
 from pronoia.benchmark.load.generator import Behaviour, Generator
 from pronoia.benchmark.load.mix import SHARES, Mix, User, Verb
-from pronoia.benchmark.load.recorder import TIMED_OUT, UNSENT
+from pronoia.benchmark.load.recorder import DEGRADED, TIMED_OUT, UNSENT
 from pronoia.benchmark.load.schedule import Stage, due_times
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+EMPTY = b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"degraded":true}'
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -121,3 +122,14 @@ async def test_a_storm_asks_again_before_it_gives_up() -> None:
     assert sum(second.retried for second in patient.seconds) == 60
     assert strict.failure_count == 20
     assert sum(counter["503 Service Unavailable"] for counter in strict.failures.values()) == 20
+
+
+async def test_an_answer_with_nothing_in_it_is_no_success_and_is_not_asked_for_again() -> None:
+    async def answer(number: int) -> bytes:
+        return EMPTY if number % 3 == 0 else OK
+
+    async with serving(answer) as port:
+        record = await run(port, [Stage(30, 1)], Behaviour(retries=3))
+    assert record.overall.count == 20
+    assert sum(record.failures[verb][DEGRADED] for verb in Verb) == 10
+    assert sum(second.retried for second in record.seconds) == 0

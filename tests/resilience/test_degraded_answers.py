@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 ALLOWED_BYTES = 1_000_000
-OFF_WHEN_HIGH = (("POST", "/memories/suggest"), ("GET", "/memories/meta/patterns"))
+PATTERNS = ("GET", "/memories/meta/patterns")
+SUGGEST = ("POST", "/memories/suggest")
 OFF_WHEN_CRITICAL = (("GET", "/learning/maintenance-suggestions"), ("GET", "/learning/metrics"))
 NEVER_OFF = (("GET", "/memories/predict"), ("POST", "/memories/search"), ("POST", "/memories"))
 BY_IMPORTANCE = (
@@ -82,19 +83,49 @@ async def statuses(answering: Answering, *operations: tuple[str, str]) -> list[i
     return [(await answering.ask(*operation)).status_code for operation in operations]
 
 
-async def test_between_the_thresholds_suggestions_and_patterns_are_off_and_say_when_to_ask_again(answering: Answering):
+async def test_between_the_thresholds_patterns_are_off_and_say_when_to_ask_again(answering: Answering):
     answering.settle(0.85)
     assert answering.services.resilience.level is Level.HIGH
-    for operation in OFF_WHEN_HIGH:
-        answer = await answering.ask(*operation)
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        assert answer.json()["code"] == "FEATURE_DEGRADED"
+    answer = await answering.ask(*PATTERNS)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["code"] == "FEATURE_DEGRADED"
     assert await statuses(answering, *OFF_WHEN_CRITICAL, *NEVER_OFF) == [200, 200, 200, 200, 201]
+
+
+async def test_suggestions_that_are_off_answer_with_none_and_say_why(answering: Answering):
+    """Whoever asks while it talks need not know of it; whoever counts can tell it from having found nothing."""
+    await answering.ask("POST", "/memories")
+    assert [one["text"] for one in (await answering.ask(*SUGGEST)).json()["suggestions"]] == ["tea"]
+    answering.settle(0.85)
+    answer = await answering.ask(*SUGGEST)
+    assert (answer.status_code, answer.headers["retry-after"]) == (200, "5")
+    assert answer.json() == {
+        "suggestions": [],
+        "count": 0,
+        "context": "tea",
+        "weights_used": {},
+        "min_confidence": 0.6,
+        "withheld": False,
+        "abstained": False,
+        "degraded": True,
+        "reason": "The server has too much to do and does without this for a while.",
+    }
+    assert (await answering.client.post("/api/v1/memories/suggest", json={})).status_code == 400
+
+
+async def test_what_was_used_of_earlier_suggestions_counts_while_they_are_off(answering: Answering):
+    stored = (await answering.ask("POST", "/memories")).json()["id"]
+    answering.settle(0.85)
+    body = {"context": "tea", "used_ids": [stored]}
+    assert (await answering.client.post("/api/v1/memories/suggest", json=body)).json()["degraded"] is True
+    answering.settle(0.2)
+    (best,) = (await answering.ask(*SUGGEST)).json()["suggestions"]
+    assert (best["memory_id"], best["analytics"]["usage_count"]) == (stored, 1)
 
 
 async def test_above_the_second_threshold_reports_are_off_too_and_recall_and_writes_go_on(answering: Answering):
     answering.settle(0.97)
-    assert await statuses(answering, *OFF_WHEN_HIGH, *OFF_WHEN_CRITICAL) == [503] * 4
+    assert await statuses(answering, PATTERNS, *OFF_WHEN_CRITICAL, SUGGEST) == [503] * 3 + [200]
     assert await statuses(answering, *NEVER_OFF) == [200, 200, 201]
 
 
@@ -102,7 +133,8 @@ async def test_what_was_off_is_back_by_itself_once_there_is_room(answering: Answ
     answering.settle(0.97)
     answering.settle(0.2)
     assert answering.services.resilience.level is Level.NORMAL
-    assert await statuses(answering, *OFF_WHEN_HIGH, *OFF_WHEN_CRITICAL) == [200] * 4
+    assert await statuses(answering, PATTERNS, *OFF_WHEN_CRITICAL) == [200] * 3
+    assert (await answering.ask(*SUGGEST)).json()["degraded"] is False
 
 
 async def test_while_there_is_no_room_requests_are_turned_away_by_importance_and_health_never(answering: Answering):

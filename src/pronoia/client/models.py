@@ -196,11 +196,13 @@ class SuggestedMemory(Struct, frozen=True):
 
 
 class SuggestResult(Struct, frozen=True):
-    """What fits a context, best first; empty if nothing does, or if `withheld`."""
+    """What fits a context, best first; empty if nothing does, or if `withheld` or `degraded`."""
 
     suggestions: list[SuggestedMemory]
     withheld: bool = False
     """Held back by chance, so that what suggesting adds can be measured."""
+    degraded: bool = False
+    """Not looked for, because the server has too much to do."""
 
     def __iter__(self) -> Iterator[SuggestedMemory]:
         return iter(self.suggestions)

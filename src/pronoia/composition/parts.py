@@ -208,6 +208,7 @@ def _monitoring(base: Foundation, caches: Caches, loops: Loops) -> Monitoring:
             caches=caches,
             readings=base.readings,
             loops=loops,
+            clock=base.clock,
             data=Path(base.settings.data),
         ),
         receivers=make_receivers(base.settings, base.clock, base.resilience),

@@ -1,4 +1,4 @@
-"""A kept-alive HTTP connection with next to no cost of its own: whole requests out, one status back for each."""
+"""A kept-alive HTTP connection with next to no cost of its own: whole requests out, one outcome back for each."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Connection(asyncio.Protocol):
-    """Sends one request at a time and reports how it ended: its status, or 0 where the connection broke."""
+DEGRADED_ANSWER = b'"degraded":true'
 
-    def __init__(self, ended: Callable[[Connection, int], None]) -> None:
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time and reports how it ended: its status, or 0 where the connection broke.
+
+    The report also says whether the answer was the cheaper one of a server with too much to do.
+    """
+
+    def __init__(self, ended: Callable[[Connection, int, bool], None]) -> None:
         self._ended = ended
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiting = False
+        self._degraded = False
 
     @property
     def usable(self) -> bool:
@@ -32,6 +39,7 @@ class Connection(asyncio.Protocol):
     def send(self, request: bytes) -> None:
         """Send a request. The connection must be usable."""
         self._waiting = True
+        self._degraded = False
         if self._transport is not None:
             self._transport.write(request)
 
@@ -48,6 +56,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             if self._transport is not None:
                 self._transport.abort()
+
+    def on_body(self, body: bytes) -> None:
+        """Look at a part of an answer; called by the parser."""
+        self._degraded = self._degraded or DEGRADED_ANSWER in body
 
     def on_message_complete(self) -> None:
         """End the request; called by the parser."""
@@ -66,4 +78,4 @@ class Connection(asyncio.Protocol):
     def _report(self, status: int) -> None:
         if self._waiting:
             self._waiting = False
-            self._ended(self, status)
+            self._ended(self, status, self._degraded)

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from pronoia.benchmark.load.connection import Connection
-from pronoia.benchmark.load.recorder import BROKEN, TIMED_OUT, UNSENT, Recorder, reason_of
+from pronoia.benchmark.load.recorder import BROKEN, DEGRADED, TIMED_OUT, UNSENT, Recorder, reason_of
 from pronoia.benchmark.load.schedule import due_times, total_seconds
 
 if TYPE_CHECKING:
@@ -146,10 +146,13 @@ class Generator:
                 return request
         return None
 
-    def _ended(self, connection: Connection, status: int) -> None:
+    def _ended(self, connection: Connection, status: int, degraded: bool) -> None:
         request = self._under_way.pop(connection)
         request.connection = None
-        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if degraded:  # nobody asks again for what was answered, but it is not what was asked for
+            request.done = True
+            self._recorder.failed(request.verb, request.offset, DEGRADED)
+        elif HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             request.done = True
             latency = perf_counter() - request.due
             self._recorder.answered(request.verb, request.offset, latency)

@@ -15,6 +15,7 @@ from pronoia.benchmark.load.scenarios import (
     MOST_GROWTH,
     OVERLOAD_FACTOR,
     OVERLOAD_SECONDS,
+    WARMING_SECONDS,
 )
 from pronoia.benchmark.load.schedule import Stage
 
@@ -29,19 +30,25 @@ WELL_FOR_SECONDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Calm, overload, calm; in whole seconds."""
+    """Overload, calm, overload, calm; in whole seconds.
+
+    The first overload is not judged. It fills the caches and opens the connections, whose memory is bounded and is not
+    given back: what still grows in the second has no bound.
+    """
 
     peak: float
+    warming_seconds: int
     calm_seconds: int
     overload_seconds: int
     afterwards_seconds: int
 
     @property
     def stages(self) -> list[Stage]:
-        calm = self.peak * CALM_SHARE
+        calm, too_much = self.peak * CALM_SHARE, self.peak * OVERLOAD_FACTOR
         return [
+            Stage(too_much, self.warming_seconds),
             Stage(calm, self.calm_seconds),
-            Stage(self.peak * OVERLOAD_FACTOR, self.overload_seconds),
+            Stage(too_much, self.overload_seconds),
             Stage(calm, self.afterwards_seconds),
         ]
 
@@ -56,8 +63,17 @@ class Overload:
     """Requests answered a second during the overload."""
     recovery_seconds: float
     """From the end of the overload to the first of WELL_FOR_SECONDS good seconds; infinite if there were none."""
-    growth: float
-    """Resident memory at the end of the overload as a multiple of that before; 1 where it is not known."""
+    cold_bytes: int
+    """Resident memory in the first second of all; 0 where it is not known, as the others."""
+    calm_bytes: int
+    """The most between the overloads."""
+    overloaded_bytes: int
+    """The most during the second."""
+
+    @property
+    def growth(self) -> float:
+        """Give memory during the overload as a multiple of that before; 1 where it is not known."""
+        return self.overloaded_bytes / self.calm_bytes if self.calm_bytes else 1.0
 
     @property
     def goodput_share(self) -> float:
@@ -76,21 +92,27 @@ def phases_of(peak: float, seconds: float | None) -> Phases:
     """Plan an overload; `seconds` is its length if not the usual one."""
     overloaded = OVERLOAD_SECONDS if seconds is None else seconds
     afterwards = LONGEST_RECOVERY_SECONDS + WELL_FOR_SECONDS + 2
-    return Phases(peak, int(min(CALM_SECONDS, overloaded)), int(overloaded), int(afterwards))
+    return Phases(
+        peak,
+        int(min(WARMING_SECONDS, overloaded)),
+        int(min(CALM_SECONDS, overloaded)),
+        int(overloaded),
+        int(afterwards),
+    )
 
 
 def judge(phases: Phases, seconds: Sequence[Second]) -> Overload:
     """Judge the seconds of a run through the phases."""
-    begin = phases.calm_seconds
+    begin = phases.warming_seconds + phases.calm_seconds
     end = begin + phases.overload_seconds
     overloaded = seconds[begin:end]
-    before = max((second.resident_bytes for second in seconds[:begin]), default=0)
-    during = max((second.resident_bytes for second in overloaded), default=0)
     return Overload(
         peak=phases.peak,
         goodput=fmean(second.answered for second in overloaded),
         recovery_seconds=_recovery(seconds[end:]),
-        growth=during / before if before else 1.0,
+        cold_bytes=seconds[0].resident_bytes,
+        calm_bytes=max(second.resident_bytes for second in seconds[phases.warming_seconds : begin]),
+        overloaded_bytes=max(second.resident_bytes for second in overloaded),
     )
 
 

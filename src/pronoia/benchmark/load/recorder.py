@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LONGEST_MICROSECONDS = 120_000_000
 SIGNIFICANT_DIGITS = 3
 BROKEN = "connection broken"
+DEGRADED = "degraded"
+"""Answered with success and nothing in it, as a server may that has too much to do."""
 TIMED_OUT = "timed out"
 UNSENT = "not sent"
 """No connection was free as long as the client was willing to wait."""

@@ -126,9 +126,16 @@ def overload_report(seed: int, steps: Sequence[Step], record: Recorder, found: O
             f"{found.recovery_seconds:g} s",
             found.recovery_seconds <= LONGEST_RECOVERY_SECONDS,
         ),
-        Objective("memory during it", f"<= x {MOST_GROWTH:g}", f"x {found.growth:.2f}", found.growth <= MOST_GROWTH),
+        Objective("memory during it", f"<= x {MOST_GROWTH:g}", _growth(found), found.growth <= MOST_GROWTH),
     ]
     return _report(ScenarioName.OVERLOAD, seed, record, objectives, steps, found)
+
+
+def _growth(found: Overload) -> str:
+    cold, calm, overloaded = (
+        f"{size / MEBIBYTE:.0f}" for size in (found.cold_bytes, found.calm_bytes, found.overloaded_bytes)
+    )
+    return f"x {found.growth:.2f}: {cold} MiB cold, {calm} before, {overloaded} during"
 
 
 def _report(

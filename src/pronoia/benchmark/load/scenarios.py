@@ -75,13 +75,15 @@ MOST_RATE = 20_000.0
 
 OVERLOAD_FACTOR = 5.0
 OVERLOAD_SECONDS = 60.0
+WARMING_SECONDS = 20.0
+"""Of overload before the one that is judged."""
 CALM_SHARE = 0.5
-"""Of what the server sustains, before and after the overload."""
+"""Of what the server sustains, before and after the overload that is judged."""
 CALM_SECONDS = 15.0
 LEAST_GOODPUT = 0.8
 """Of what the server sustains."""
 LONGEST_RECOVERY_SECONDS = 10.0
 MOST_GROWTH = 1.1
-"""Of the server's resident memory, from before the overload to its end."""
+"""Of the server's resident memory, from between the overloads to the most in the second."""
 STORM = Behaviour(patience_seconds=1.0, retries=3, connections=2_000)
 """Clients who give up after a second and ask again, up to three times."""

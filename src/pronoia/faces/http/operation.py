@@ -22,7 +22,7 @@ from pronoia.faces.http.auditing import actor_of
 from pronoia.faces.http.decoding import convert_query, decode_json, read_query
 from pronoia.faces.http.rate_limit import note_usage
 from pronoia.faces.http.watch import exchange_of
-from pronoia.resilience.admission import Importance
+from pronoia.resilience.admission import Importance, tells_nothing
 from pronoia.services.rate_limits import Budget
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 
 DEGRADED_RETRY_SECONDS = 5
+DEGRADED_REASON = "The server has too much to do and does without this for a while."
 
 
 class Nothing(msgspec.Struct):
@@ -166,6 +167,8 @@ class Operation(Generic[Query, Body]):
     """Who goes first when not all can be served; what asks nobody who they are is never turned away."""
     feature: Feature | None = None
     """What the server may do without for a while, this with it."""
+    cheaper: Callable[[Call[Query, Body]], Awaitable[Answer]] | None = None
+    """What answers meanwhile; without it calls are refused."""
     budget: Budget = Budget.ORDINARY
     """What a call is paid from. Without a permission nobody pays."""
 
@@ -180,9 +183,12 @@ def route(operation: AnyOperation, surroundings: Surroundings) -> HTTPRouteHandl
     async def respond(request: Request[Any, Any, Any]) -> Response[bytes] | Stream:
         exchange_of(request.scope).route = operation.path
         raw = await request.body() if operation.body is not Nothing else b""
-        call = await _call(operation, surroundings, request, decoder, raw)
+        principal = None if operation.permission is None else await _authenticate(surroundings, request)
+        exchange_of(request.scope).principal = principal
+        handle = _handler(operation, surroundings.services.resilience)
+        call = await _call(operation, surroundings, request, principal, decoder, raw)
         with acting(actor_of(exchange_of(request.scope))):
-            answer = await operation.handle(call)
+            answer = await handle(call)
         headers = dict(answer.headers)
         if answer.version is not None:
             headers["x-memory-version"] = str(answer.version)
@@ -201,13 +207,11 @@ async def _call(
     operation: AnyOperation,
     surroundings: Surroundings,
     request: Request[Any, Any, Any],
+    principal: Principal | None,
     decoder: msgspec.json.Decoder[Any],
     raw: bytes,
 ) -> Call[Any, Any]:
     headers = request.headers
-    principal = None if operation.permission is None else await _authenticate(surroundings, request)
-    exchange_of(request.scope).principal = principal
-    _refuse_while_off(operation, surroundings.services.resilience)
     caller = None
     try:
         if principal is not None:
@@ -248,15 +252,16 @@ def _nameable(path: Mapping[str, str]) -> Mapping[str, str]:
     return path
 
 
-def _refuse_while_off(operation: AnyOperation, resilience: Resilience) -> None:
+def _handler(operation: AnyOperation, resilience: Resilience) -> Callable[[Call[Any, Any]], Awaitable[Answer]]:
+    """Give what answers now. Raises FeatureDegradedError if nothing does."""
     feature = operation.feature
-    if feature is not None and resilience.is_off(feature):
-        resilience.degraded(feature)
-        raise FeatureDegradedError(
-            "The server has too much to do and does without this for a while.",
-            feature=feature.value,
-            retry_after=DEGRADED_RETRY_SECONDS,
-        )
+    if feature is None or not resilience.is_off(feature):
+        return operation.handle
+    resilience.degraded(feature)
+    if operation.cheaper is None:
+        raise FeatureDegradedError(DEGRADED_REASON, feature=feature.value, retry_after=DEGRADED_RETRY_SECONDS)
+    tells_nothing()
+    return operation.cheaper
 
 
 async def _authenticate(surroundings: Surroundings, request: Request[Any, Any, Any]) -> Principal:

@@ -12,6 +12,7 @@ from pronoia.services.monitoring.components import DATABASE, Finding, Part, Stat
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pronoia.ports.clock import Clock
     from pronoia.ports.embedder import Embedder
     from pronoia.services.caches import Caches
     from pronoia.services.health import Probe
@@ -23,6 +24,8 @@ EMBEDDING_FRESH_SECONDS = 60.0
 """An endpoint may take money for each call."""
 DISK_LOW, DISK_FULL = 0.10, 0.02
 """Shares of the disk that are left."""
+CACHE_FAILED_SECONDS = 10.0
+"""From when a failure was seen, whoever looked then: a tier that is asked at all is tried again every five."""
 LAG_HIGH_SECONDS, LAG_TOO_HIGH_SECONDS = 0.1, 1.0
 CLOSED = 0.0
 STATES = {0.0: "closed", 1.0: "half_open", 2.0: "open"}
@@ -36,10 +39,11 @@ def parts(
     caches: Caches,
     readings: Readings,
     loops: Loops,
+    clock: Clock,
     data: Path,
 ) -> dict[str, Part]:
     """Give all parts by name. `data` is the folder of the embedded database; there is none if it is elsewhere."""
-    watched = _Watched(readings)
+    watched = _Watched(readings, clock)
 
     async def ask_database() -> Finding:
         await database.check()
@@ -88,15 +92,18 @@ def parts(
 class _Watched:
     """Reads health off what is measured anyway."""
 
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Readings, clock: Clock) -> None:
         self._readings = readings
-        self._failures_seen = 0
+        self._clock = clock
+        self._cache_failures = 0
+        self._cache_failed_at = -CACHE_FAILED_SECONDS
 
     def caches(self, hit_rates: dict[str, float | None]) -> Finding:
-        failures = self._readings.total(known.CACHE_FAILURES)
-        new, self._failures_seen = failures - self._failures_seen, failures
+        failures, now = self._readings.total(known.CACHE_FAILURES), self._clock.monotonic()
+        if failures > self._cache_failures:
+            self._cache_failures, self._cache_failed_at = failures, now
         details = {"hit_rates": hit_rates, "failures": failures}
-        if new:
+        if now - self._cache_failed_at < CACHE_FAILED_SECONDS:
             return Finding(Status.DEGRADED, "A tier failed and is left alone for a moment.", details)
         return Finding(Status.HEALTHY, details=details)
 

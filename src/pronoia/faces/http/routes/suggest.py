@@ -9,7 +9,15 @@ from msgspec import UNSET
 from pronoia.domain.errors import MissingFieldError
 from pronoia.domain.records import Permission
 from pronoia.faces.http.conversion import to_filters
-from pronoia.faces.http.operation import Answer, AnyOperation, Call, Nothing, Operation
+from pronoia.faces.http.operation import (
+    DEGRADED_REASON,
+    DEGRADED_RETRY_SECONDS,
+    Answer,
+    AnyOperation,
+    Call,
+    Nothing,
+    Operation,
+)
 from pronoia.faces.http.presentation import learning_metadata, present_provenance
 from pronoia.faces.http.schemas.suggest import (
     RelatedAnswer,
@@ -41,19 +49,8 @@ DIGITS = 4
 
 
 async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
-    body = call.body
-    context = body.query if body.context is None else body.context
-    if context is None:
-        raise MissingFieldError("context is required.", field="context")
-    minimum = DEFAULT_CONFIDENCE if body.min_confidence is None else body.min_confidence
-    request = SuggestRequest(
-        context=context,
-        filters=to_filters(project_id=body.project_id, minimum_trust=call.least_trust(body.min_trust)),
-        limit=DEFAULT_LIMIT if body.limit is None else min(body.limit, MAXIMUM_LIMIT),
-        minimum_confidence=minimum,
-        used_ids=tuple(body.used_ids or ()),
-    )
-    service, reasoned = call.services.suggest, body.include_reasoning is not False
+    request = _request(call)
+    service, reasoned = call.services.suggest, call.body.include_reasoning is not False
 
     async def compute(at: datetime) -> Given:
         found = await service.find(call.scope, request, at, call.minimum_version)
@@ -76,8 +73,34 @@ async def suggest(call: Call[Nothing, SuggestBody]) -> Answer:
     return Answer(given.body, given.version)
 
 
+async def suggest_nothing(call: Call[Nothing, SuggestBody]) -> Answer:
+    """Look for nothing while the server has too much to do; what the caller used still counts."""
+    request = _request(call)
+    await call.services.suggest.used(call.scope, request.used_ids, call.minimum_version)
+    return Answer(_answer(request, [], {}, degraded=True), headers={"retry-after": str(DEGRADED_RETRY_SECONDS)})
+
+
+def _request(call: Call[Nothing, SuggestBody]) -> SuggestRequest:
+    body = call.body
+    context = body.query if body.context is None else body.context
+    if context is None:
+        raise MissingFieldError("context is required.", field="context")
+    return SuggestRequest(
+        context=context,
+        filters=to_filters(project_id=body.project_id, minimum_trust=call.least_trust(body.min_trust)),
+        limit=DEFAULT_LIMIT if body.limit is None else min(body.limit, MAXIMUM_LIMIT),
+        minimum_confidence=DEFAULT_CONFIDENCE if body.min_confidence is None else body.min_confidence,
+        used_ids=tuple(body.used_ids or ()),
+    )
+
+
 def _answer(
-    request: SuggestRequest, suggestions: list[SuggestionAnswer], weights: dict[str, float], *, withheld: bool = False
+    request: SuggestRequest,
+    suggestions: list[SuggestionAnswer],
+    weights: dict[str, float],
+    *,
+    withheld: bool = False,
+    degraded: bool = False,
 ) -> SuggestAnswer:
     return SuggestAnswer(
         suggestions=suggestions,
@@ -86,7 +109,9 @@ def _answer(
         weights_used=weights,
         min_confidence=request.minimum_confidence,
         withheld=withheld,
-        abstained=not suggestions and not withheld,
+        abstained=not suggestions and not withheld and not degraded,
+        degraded=degraded,
+        reason=DEGRADED_REASON if degraded else None,
     )
 
 
@@ -148,6 +173,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         SuggestBody,
         importance=Importance.OPTIONAL,
         feature=Feature.CONTEXT_SUGGESTIONS,
+        cheaper=suggest_nothing,
         budget=Budget.EXPENSIVE,
     ),
 )

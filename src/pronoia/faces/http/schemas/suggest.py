@@ -80,3 +80,7 @@ class SuggestAnswer(Struct, kw_only=True):
     """True if this answer was chosen to stay empty, to measure what suggestions add."""
     abstained: bool
     """True if nothing stored fits the context well enough."""
+    degraded: bool
+    """True if nothing was looked for, because the server has too much to do; Retry-After says when to ask again."""
+    reason: str | None
+    """Why, if degraded."""
