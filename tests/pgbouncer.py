@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -82,13 +83,17 @@ def running_pgbouncer(database_url: str, *, tls: tuple[Path, Path] | None = None
             stderr=subprocess.PIPE,
             text=True,
         )
+        # It writes a line for each connection, and stands still once nobody reads them.
+        reader = Thread(target=process.stderr.read)
         try:
             while "process up" not in process.stderr.readline():
                 assert process.poll() is None
+            reader.start()
             yield Way(f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}", database_url, pooler=True)
         finally:
             process.kill()
             process.wait(10)
+            reader.join(10)
             process.stderr.close()
 
 

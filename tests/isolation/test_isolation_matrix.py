@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import NOT_GIVEN, make_cases
 from example_requests import example
+from recorded_log import recorded_log
 from tenants import API, OTHER, OWNER, furnish, make_tenant
 
 from pronoia.faces.http.application import OPERATIONS
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import httpx2
     from cases import Case
     from example_requests import ExampleRequest
+    from recorded_log import RecordedLog
     from tenants import Tenant, World
 
     from pronoia.faces.http.operation import AnyOperation
@@ -66,19 +69,21 @@ class Matrix:
     owner: Tenant
     cases: list[Case]
     tried: Tried
+    log: RecordedLog
 
 
 @pytest.fixture(scope="module")
 async def matrix(opening: Callable[[], World]) -> AsyncIterator[Matrix]:
     tenants = [make_tenant() for _ in range(3)]
-    async with opening() as world:
-        for tenant in tenants:
-            await furnish(world, tenant)
-    # All that was waiting is written now, so nobody but the cases changes a row.
-    async with opening() as world:
-        tried = Tried()
-        yield Matrix(world, *tenants, await make_cases(world, tenants[0], tenants[1]), tried)
-        print("\n" + tried.table())  # noqa: T201 - the report
+    with recorded_log() as log:
+        async with opening() as world:
+            for tenant in tenants:
+                await furnish(world, tenant)
+        # All that was waiting is written now, so nobody but the cases changes a row.
+        async with opening() as world:
+            tried = Tried()
+            yield Matrix(world, *tenants, await make_cases(world, tenants[0], tenants[1]), tried, log)
+            print("\n" + tried.table())  # noqa: T201 - the report
 
 
 async def send(world: World, request: ExampleRequest, headers: dict[str, str]) -> httpx2.Response:
@@ -142,6 +147,21 @@ async def test_nothing_of_it_is_kept_by_another_organisation_or_shown_to_everybo
         if operation.permission is None:
             answer = await send(matrix.world, example(operation, matrix.victim.ids), {})
             assert not matrix.victim.leaks_into(answer.text), operation.path
+
+
+async def test_no_line_of_the_log_and_no_metric_holds_what_is_anybodys(matrix: Matrix):
+    """Not even in lines about its owner's requests: these hold who asked what route, and no more."""
+    text = await matrix.log.text(matrix.world.http)
+    told = [json.loads(line) for line in text.splitlines()]
+    routes = {line["route"] for line in told if line["message"] == "request.answered"}
+    assert routes >= {one.path for one in OPERATIONS if one.permission is not None}
+    metrics = (await matrix.world.http.get("/metrics")).text
+    assert "http_requests_total{" in metrics
+    assert f'"{OWNER}"' not in metrics
+    for tenant in (matrix.victim, matrix.other, matrix.owner):
+        assert [(leak, line) for line in told for leak in tenant.leaks_into(str(line))] == []
+        assert tenant.leaks_into(metrics) == []
+        assert [key for key in tenant.keys.values() if key in text or key in metrics] == []
 
 
 async def test_what_a_memory_is_given_besides_its_fields_is_not_taken(matrix: Matrix):

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tenants import API, OWNER, make_tenant
 
+from redis_server import running_redis
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tenants import Tenant, World
+
+    from redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -56,9 +60,22 @@ class Twin:
         return re.sub(r'"total_searches": \d+', "", text)
 
 
-@pytest.fixture(params=[0, 3], ids=["no caches", "all caches"])
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(params=["no caches", "all caches", "Redis"])
 async def twins(request: pytest.FixtureRequest, opening: Callable[..., Any]) -> AsyncIterator[tuple[Twin, Twin, World]]:
-    async with opening(cache_tiers=request.param) as world:
+    match request.param:
+        case "no caches":
+            settings: dict[str, object] = {"cache_tiers": 0}
+        case "all caches":
+            settings = {"cache_tiers": 3}
+        case _:
+            settings = {"cache_tiers": 3, "cache_url": request.getfixturevalue("redis").url}
+    async with opening(**settings) as world:
         made = []
         for _ in range(2):
             tenant = make_tenant()

@@ -6,10 +6,12 @@ FAULTS=long makes every guess against PostgreSQL.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import random
 import secrets
 import string
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -20,6 +22,8 @@ from pronoia.domain.errors import InvalidCredentialError
 from pronoia.domain.records import ApiKey, Permission, Plan
 from pronoia.faces.http.addresses import client_address
 from pronoia.ports.key_store import FoundKey
+from pronoia.services import key_format
+from pronoia.services import keys as services_keys
 from pronoia.services.key_format import key_text, new_key_id, new_secret
 from pronoia.services.keys import Keys
 from pronoia.services.rate_limiter import RateLimiter
@@ -134,6 +138,51 @@ async def test_guesses_of_the_right_form_never_succeed_and_leave_nothing_behind(
     assert store.finds <= 2 * count + 1
     assert (len(keys._found), len(keys._proved), len(keys._finding._flights)) == (1, 1, 0)
     assert keys.knows(target.text)
+
+
+class Work:
+    """What an attempt costs: hashes of secrets, comparisons of hashes, and lookups."""
+
+    def __init__(self, monkeypatch):
+        self.hashes = self.comparisons = 0
+        monkeypatch.setattr(key_format, "hash_secret", self._counted("hashes", key_format.hash_secret))
+        monkeypatch.setattr(services_keys, "compare_digest", self._counted("comparisons", hmac.compare_digest))
+
+    def _counted(self, name, call):
+        def counted(*arguments):
+            setattr(self, name, getattr(self, name) + 1)
+            return call(*arguments)
+
+        return counted
+
+    async def of(self, guess, store, keys):
+        before = (self.hashes, self.comparisons, store.finds)
+        assert await entered(keys, [guess]) == 0
+        return tuple(
+            after - was for after, was in zip((self.hashes, self.comparisons, store.finds), before, strict=True)
+        )
+
+
+async def test_a_guess_costs_the_same_whether_its_id_is_known_or_not(target, monkeypatch):
+    store, holding = target.authenticator(real=False)
+    assert (await holding.authenticate(target.text)).id == target.key.id
+    other_store, not_holding = target.authenticator(real=False)
+    former = new_secret()
+    rotated = replace(
+        target.key, previous_secret_hash=key_format.hash_secret(former), previous_valid_until=ManualClock().now()
+    )
+    rotated_store = CountingStore(rotated)
+    rotated_keys = Keys(store=rotated_store, clock=ManualClock())
+    work = Work(monkeypatch)
+    unknown, known = key_text(new_key_id(), new_secret()), key_text(target.key.id, new_secret())
+    costs = {
+        "unknown": await work.of(unknown, store, holding),
+        "known and held": await work.of(known, store, holding),
+        "known and not held": await work.of(known, other_store, not_holding),
+        "rotated": await work.of(known, rotated_store, rotated_keys),
+        "former, out of time": await work.of(key_text(target.key.id, former), rotated_store, rotated_keys),
+    }
+    assert set(costs.values()) == {(1, 4, 1)}, costs
 
 
 @pytest.fixture

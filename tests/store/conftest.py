@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import asyncpg
 import pytest
-from store_makers import RESIDENT_LIMIT, key
+from store_makers import RESIDENT_LIMIT, SECONDS, key
 
 from database_administration import address, administer
 from pgbouncer import Way, running_pgbouncer
@@ -68,3 +69,11 @@ def pooled(postgres_url: str, template: str) -> Iterator[Way]:
 def way(request: pytest.FixtureRequest, pooled: Way) -> Way:
     """Give the way through the pooler, and the one to the same database past it."""
     return pooled if request.param == "transaction pooler" else Way(pooled.direct_url, pooled.direct_url, pooler=False)
+
+
+@pytest.fixture
+async def administrator(pooled: Way) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection past the pooler."""
+    connection = await asyncpg.connect(pooled.direct_url, timeout=SECONDS, command_timeout=SECONDS)
+    yield connection
+    await connection.close()

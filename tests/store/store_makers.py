@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING
@@ -25,11 +26,17 @@ from pronoia.domain.records import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import asyncpg
+
     from pronoia.ports.snapshots import MemoryColumns, Snapshot
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SPACE = "model/256"
 RESIDENT_LIMIT = 300
+SECONDS = 20
+"""Longest wait for anything."""
+OPEN_TRANSACTIONS = "select count(*) from pg_stat_activity where datname = current_database() and xact_start < now()"
+"""Asked by a statement that is a transaction by itself."""
 _seconds = count()
 
 
@@ -89,6 +96,13 @@ def feedback(*, helpful: bool, satisfaction: float | None = None, context: str |
 
 def erasure(**changes: object) -> Erasure:
     return Erasure(**{"id": new_id(NOW), "at": NOW, **changes})
+
+
+async def until(administrator: asyncpg.Connection, query: str, expected: object) -> None:
+    """Ask until the server says so: it tells nobody by itself."""
+    async with asyncio.timeout(SECONDS):
+        while await administrator.fetchval(query) != expected:  # noqa: ASYNC110 - it tells when asked
+            await asyncio.sleep(0)
 
 
 def ids_of(columns: MemoryColumns) -> list[UUID]:

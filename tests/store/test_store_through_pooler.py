@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from store_makers import NOW, SPACE, feedback, key, memory, relationship, unit
+from store_makers import NOW, SECONDS, SPACE, feedback, key, memory, relationship, unit, until
 
 from pgbouncer import POOL_SIZE
 from pronoia.adapters.postgres.access_log import PostgresAccessLog
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from pgbouncer import Way
 
 pytestmark = pytest.mark.anyio
-SECONDS = 20
 CLIENTS = 40
 SLEEPING = "select count(*) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(60)'"
 BACKENDS = (
@@ -55,25 +54,10 @@ async def database(way: Way) -> AsyncIterator[Database]:
     await database.close()
 
 
-@pytest.fixture
-async def administrator(pooled: Way) -> AsyncIterator[asyncpg.Connection]:
-    """Give a connection past the pooler."""
-    connection = await asyncpg.connect(pooled.direct_url, timeout=SECONDS, command_timeout=SECONDS)
-    yield connection
-    await connection.close()
-
-
 async def _new_scope(database: Database) -> Scope:
     scope = Scope(uuid4(), "ada")
     await PostgresKeyStore(database).create(key(scope.organisation_id))
     return scope
-
-
-async def _until(administrator: asyncpg.Connection, query: str, expected: object) -> None:
-    """Ask until the server says so: it tells nobody by itself."""
-    async with asyncio.timeout(SECONDS):
-        while await administrator.fetchval(query) != expected:  # noqa: ASYNC110 - it tells when asked
-            await asyncio.sleep(0)
 
 
 async def test_each_of_many_clients_reads_and_finds_what_it_wrote_and_nothing_of_another_tenant(
@@ -167,7 +151,7 @@ async def test_a_hundred_cancelled_in_the_middle_leave_nothing_behind(
     for _ in range(25):
         # Behind the pooler two of them run, and two wait for a connection in its queue.
         tasks = [asyncio.create_task(sleep()) for _ in range(4)]
-        await _until(administrator, f"{SLEEPING} and state = 'active'", at_once)
+        await until(administrator, f"{SLEEPING} and state = 'active'", at_once)
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -175,7 +159,7 @@ async def test_a_hundred_cancelled_in_the_middle_leave_nothing_behind(
         assert (await store.state(other)).memory_count == 0
     loads = await asyncio.gather(*(store.load(one, "", None) for one in (scope, other) for _ in range(20)))
     assert [loaded.memories.texts for loaded in loads] == [["canary"]] * 20 + [[]] * 20
-    await _until(administrator, f"{SLEEPING} and state = 'active'", 0)
+    await until(administrator, f"{SLEEPING} and state = 'active'", 0)
     states = [row["state"] for row in await administrator.fetch(BACKENDS)]
     assert set(states) == {"idle"}
     assert len(states) <= 4 + POOL_SIZE
@@ -194,7 +178,7 @@ async def test_a_statement_is_cut_off_by_the_server_too(way: Way, administrator:
     with pytest.raises(StoreUnavailableError):
         async with database.durable() as connection:
             await connection.execute("select pg_sleep(60)")
-    await _until(administrator, f"{SLEEPING} and state = 'active'", 0)
+    await until(administrator, f"{SLEEPING} and state = 'active'", 0)
     await database.close()
 
 

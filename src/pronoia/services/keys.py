@@ -115,12 +115,12 @@ class Keys:
             raise InvalidCredentialError("This is not an API key of this server. Check that it was copied whole.")
         now = self._clock.now()
         key = self._found.get(claim.key_id)
-        if key is None or not _proves(claim.secret_hash, key, now):
+        # An unknown id costs the same comparisons as a known one, held here or not.
+        if not _proves(claim.secret_hash, key, now):
             # Another process may just have given out a new secret. Keyed by secret: who waits knew it before it was
             # asked for.
             flight = (claim.key_id, claim.secret_hash)
             key = await self._finding.run(flight, partial(self._read, claim.key_id))
-        # An unknown id costs the same comparisons as a known one.
         proved = _proves(claim.secret_hash, key, now)
         if key is None or not proved or key.revoked_at is not None or _has_expired(key, now):
             self._proved.drop_group(claim.secret_hash)

@@ -126,7 +126,7 @@ class Connection(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close in good order."""
+        """Have the server stop what it does, and close in good order; at once if that takes too long."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from pronoia.resilience.bulkhead import Bulkhead
 from pronoia.resilience.deadline import is_out_of_time, time_left
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from uuid import UUID
 
     from pronoia.ports.telemetry import Meter, Telemetry
@@ -110,7 +110,7 @@ class Database:
     async def check(self) -> None:
         """Raise StoreUnavailableError if the database does not answer. Neither asks the breaker nor tells it."""
         with translated_errors():
-            async with self._bulkhead.place(reserved=True), self._pool.acquire(timeout=self._timeout_seconds) as one:
+            async with self._bulkhead.place(reserved=True), _lent(self._pool, self._timeout_seconds) as one:
                 await one.execute(QUERIES["ping"])
 
     @asynccontextmanager
@@ -118,7 +118,7 @@ class Database:
         """Read one tenant in one consistent state."""
         async with (
             self._connection(reserved=False) as connection,
-            _transaction(connection.transaction(isolation="repeatable_read", readonly=True), connection),
+            _transaction(connection.transaction(isolation="repeatable_read", readonly=True)),
         ):
             await self._enter(connection, str(organisation_id))
             yield connection
@@ -168,7 +168,7 @@ class Database:
         async with self._connection(reserved=reserved) as connection:
             connection.add_log_listener(hear)
             try:
-                async with _transaction(connection.transaction(), connection) if framed else nullcontext():
+                async with _transaction(connection.transaction()) if framed else _one_statement(connection):
                     yield connection
             finally:
                 connection.remove_log_listener(hear)
@@ -185,12 +185,11 @@ class Database:
                     rest = time_left(math.inf)
                     async with (
                         asyncio.timeout(None if rest == math.inf else rest),
-                        self._pool.acquire(timeout=limit) as connection,
+                        _lent(self._pool, limit) as connection,
                     ):
                         self._meter.observe("db_connection_wait_seconds", time.perf_counter() - asked)
                         self._show_use()
-                        with _hanging_up(connection):
-                            yield connection
+                        yield connection
             self._show_use()
 
     def _show_use(self) -> None:
@@ -201,25 +200,48 @@ class Database:
 
 
 @asynccontextmanager
-async def _transaction(transaction: Transaction, connection: Connection) -> AsyncGenerator[None]:
-    """Commit when left in peace, roll back otherwise; out of time, the end of the connection rolls back."""
+async def _transaction(transaction: Transaction) -> AsyncGenerator[None]:
+    """Commit when left in peace, roll back when left by an error."""
     await transaction.start()
-    try:
-        with _hanging_up(connection):
-            yield
-    except BaseException as error:
-        if not is_out_of_time(error):
-            await transaction.rollback()
-        raise
+    async with _undone_by(transaction.rollback):
+        yield
     await transaction.commit()
 
 
-@contextmanager
-def _hanging_up(connection: Connection) -> Generator[None]:
-    """Close a connection that did not answer in time: a silent database would not answer a polite end either."""
+@asynccontextmanager
+async def _one_statement(connection: Connection) -> AsyncGenerator[None]:
+    """Leave nothing of a statement that failed.
+
+    The driver has it prepared before it looks at the values for it. When it refuses these, the server is in a
+    transaction of which the driver knows nothing, until the next statement.
+    """
+    async with _undone_by(partial(connection.execute, QUERIES["ping"])):
+        yield
+
+
+@asynccontextmanager
+async def _undone_by(undo: Callable[[], Awaitable[object]]) -> AsyncGenerator[None]:
+    """Have `undo` end what an error has left. What was cut off ends with its connection."""
     try:
         yield
-    except (TimeoutError, asyncio.CancelledError) as error:
-        if is_out_of_time(error):
-            connection.terminate()
+    except (TimeoutError, asyncio.CancelledError):
         raise
+    except BaseException:
+        await undo()
+        raise
+
+
+@asynccontextmanager
+async def _lent(pool: Pool, timeout_seconds: float) -> AsyncGenerator[Connection]:
+    """Lend a connection, and end it if its use was cut off: what the server is in the middle of is not known."""
+    async with pool.acquire(timeout=timeout_seconds) as connection:
+        try:
+            yield connection
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if is_out_of_time(error):
+                # A silent database would not answer a polite end either.
+                connection.terminate()
+            else:
+                # Who is called off once more meanwhile need not wait for it.
+                await asyncio.shield(asyncio.gather(connection.close(), return_exceptions=True))
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import sys
 import traceback
@@ -122,7 +123,9 @@ def _keep_known_fields(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _as_json(_logger: object, _method: str, event: Event) -> bytes:
-    return msgspec.json.encode(event)
+    line = msgspec.json.encode(event)
+    # Beyond ASCII there are characters at which some readers end a line, and terminals change colour.
+    return line if line.isascii() else json.dumps(event, separators=(",", ":")).encode()
 
 
 def _as_text(_logger: object, _method: str, event: Event) -> bytes:
