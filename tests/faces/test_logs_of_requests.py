@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 
 import httpx2
 import msgspec
 
+from log_files import text_with
 from pronoia.faces.http.application import OPERATIONS
 
 CANARY = "canary sings of saffron"
@@ -17,15 +17,6 @@ UNKNOWN_KEY = "prn_canarykey_canarykeycanarykey"
 def paths():
     """Give every route, with a memory's text where an id is expected."""
     return sorted({(one.method, re.sub(r"\{\w+\}", CANARY.replace(" ", "-"), one.path)) for one in OPERATIONS})
-
-
-def text_with(file, wanted):
-    """Read a log when it has come so far: lines are written a moment after the answer."""
-    until = time.monotonic() + 10
-    while wanted not in (text := file.read_text()):
-        assert time.monotonic() < until, "the last line is missing"
-        time.sleep(0.01)
-    return text
 
 
 FIELDS = ["text", "content", "query", "context", "current_context", "source", "explanation", "reason", "type"]
