@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CLIENTS = 16
+PREDICT = "/api/v1/memories/predict"
 Figures = dict[str, float]
 
 
@@ -58,7 +59,20 @@ async def use(server: Server, user: str, uses: int) -> None:
 async def predict(server: Server, user: str, queries: int) -> Figures:
     """Ask what comes next, each time with another limit of confidence so that no answer was given before."""
     bodies = [{"min_confidence": (number + 1) * 1e-6} for number in range(queries)]
-    return await _ask(server, user, "/api/v1/memories/predict", bodies)
+    return await _ask(server, user, PREDICT, bodies)
+
+
+async def predict_after_use(server: Server, user: str, queries: int) -> Figures:
+    """Ask what comes next just after a use, which is learned from first. Nothing of an earlier prediction is kept."""
+    async with server.connection() as connection:
+        listed = await connection.send(connection.request("GET", "/api/v1/memories?limit=1", user=user))
+        used = connection.request("GET", f"/api/v1/memories/{json.loads(listed)['memories'][0]['id']}", user=user)
+        predicted = connection.request("POST", PREDICT, {}, user)
+        taken: list[float] = []
+        for _ in range(queries):
+            await connection.send(used)
+            taken.append(await connection.timed(predicted))
+    return {"milliseconds": median(taken) * 1e3}
 
 
 async def suggest(server: Server, user: str, queries: int, run: int) -> Figures:

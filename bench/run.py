@@ -74,6 +74,10 @@ async def run(repeats: int, scale: int) -> dict[str, Figures]:
                 lambda _: measurements.predict(server, "1000 memories", 500 // scale),
             )
             await runner.repeat(
+                "predict, just after a use",
+                lambda _: measurements.predict_after_use(server, "1000 memories", 500 // scale),
+            )
+            await runner.repeat(
                 "suggest, 1,000 memories and 10,000 events",
                 lambda number: measurements.suggest(server, "1000 memories", 500 // scale, number),
             )

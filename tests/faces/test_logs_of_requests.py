@@ -7,6 +7,7 @@ import re
 import httpx2
 import msgspec
 
+from log_files import text_with
 from pronoia.faces.http.application import OPERATIONS
 
 CANARY = "canary sings of saffron"
@@ -38,8 +39,9 @@ def test_no_text_key_or_token_is_in_the_log_of_any_route_or_error(logged_server)
             for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {UNKNOWN_KEY}"}):
                 http.request(method, path, headers=headers, json=BODY, params={"query": CANARY, "context": CANARY})
         http.post("/api/v1/memories", content=b'{"text": "canary sings of saffron', headers={"X-API-Key": key})
-        http.post("/api/v1/memories", json={"text": CANARY + "\x00"}, headers={"X-API-Key": key})
-    text = file.read_text()
+        last = {"X-API-Key": key, "X-Request-ID": "last"}
+        http.post("/api/v1/memories", json={"text": CANARY + "\x00"}, headers=last)
+    text = text_with(file, '"request_id":"last"')
     for secret in (
         CANARY,
         CANARY.replace(" ", "-"),

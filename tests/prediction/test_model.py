@@ -51,8 +51,8 @@ def test_probabilities_of_the_next_use_add_up_to_one():
     model, _, at = taught([0, 1, 0, 2, 0, 3])
     prediction = model.predict(at)
     assert prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
-    assert len(prediction.confidences) == 4
-    assert ((prediction.confidences > 0) & (prediction.confidences < 1)).all()
+    confidences = prediction.confidences(np.arange(4))
+    assert ((confidences > 0) & (confidences < 1)).all()
 
 
 def test_a_new_user_is_predicted_from_the_first_use_on():
@@ -103,6 +103,23 @@ def test_uses_count_by_their_hour_also_where_none_follows_another():
     np.testing.assert_allclose(measured, (kernel + 2 * usual) / (kernel.sum() + 2), rtol=1e-4)
 
 
+def test_what_is_kept_for_the_next_context_is_of_these_uses_and_this_moment():
+    model, shared, at = taught([0, 1, 2, 0, 1])
+    first = model.predict(at)
+    assert model.predict(at, np.zeros(3, dtype=np.float32)).measured is first.measured
+    assert not np.array_equal(model.predict(at + DAY).measured, first.measured)
+    model.observe(2, at)
+    fresh = Model(shared, "grace")
+    fresh.replay(np.array([0, 1, 2, 0, 1, 2], dtype=np.int32), START + 600 * np.arange(6.0))
+    np.testing.assert_allclose(model.predict(at + 1).measured, fresh.predict(at + 1).measured, rtol=1e-4, atol=1e-4)
+
+
+def test_without_a_use_nothing_is_predicted():
+    prediction = Model(SharedBlend(), "ada").predict(START)
+    assert len(prediction.order) == 0
+    assert prediction.confidences(np.arange(0)).tolist() == []
+
+
 def test_evidence_from_outside_is_added_to_the_log_odds():
     model, _, at = taught([0, 1, 2])
     plain = model.predict(at, np.zeros(3, dtype=np.float32)).probabilities
@@ -124,9 +141,9 @@ def test_confidence_comes_to_hold():
         at = START + place * 1_000.0
         if 2_000 <= place < 2_900:
             prediction = model.predict(at)
-            said += prediction.confidences.tolist()
+            said += prediction.confidences(np.arange(len(prediction.order))).tolist()
             window = set(uses[place : place + 10])
-            true += [number in window for number in range(len(prediction.confidences))]
+            true += [number in window for number in prediction.order.tolist()]
         model.observe(item, at)
     bins = np.minimum((np.array(said) * 10).astype(int), 9)
     away = sum(abs(np.array(said)[bins == one].sum() - np.array(true)[bins == one].sum()) for one in range(10)) / len(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 LATER = NOW + timedelta(days=1)
+LONG_AGO = datetime(1999, 12, 31, 23, 59, 59, 123_456, UTC)
 
 
 async def test_every_field_of_an_added_memory_is_stored(store: PostgresMemoryStore, scope: Scope) -> None:
@@ -308,6 +310,22 @@ async def test_a_relationship_of_the_same_pair_and_type_is_replaced(store: Postg
         (first.id, RelationshipType.RELATED_TO, 0.9),
         (other.id, RelationshipType.FOLLOWS, 0.5),
     }
+
+
+async def test_relationships_are_loaded_as_they_were_stored_in_the_order_of_their_ids(
+    store: PostgresMemoryStore, scope: Scope
+) -> None:
+    memories = [memory(str(number)) for number in range(4)]
+    await store.add(scope, memories, None)
+    stored = [
+        replace(relationship(memories[0].id, other.id, kind, 0.25), explanation=text, created_at=moment)
+        for other, text, moment in zip(memories[1:], ("Tea.", "Bees.", "Tea."), (NOW, LATER, LONG_AGO), strict=True)
+        for kind in reversed(RelationshipType)
+    ]
+    for one in reversed(stored):
+        await store.relate(scope, one, None)
+    loaded = loaded_relationships(await store.load(scope, SPACE, None))
+    assert loaded == sorted(stored, key=lambda one: one.id)
 
 
 async def test_a_relationship_can_be_removed(store: PostgresMemoryStore, scope: Scope) -> None:

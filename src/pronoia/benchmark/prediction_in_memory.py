@@ -33,5 +33,6 @@ class InMemoryPrediction:
             return []
         prediction = model.predict(at)
         names = list(self._items[user])
-        best = np.argsort(-prediction.probabilities, kind="stable")[:limit].tolist()
-        return [(names[row], float(prediction.confidences[row])) for row in best]
+        best = prediction.order[:limit]
+        confidences = prediction.confidences(np.arange(len(best)))
+        return [(names[row], float(sure)) for row, sure in zip(best, confidences, strict=True)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from random import SystemRandom
 from typing import TYPE_CHECKING
 
 import structlog
@@ -152,7 +152,7 @@ def _caches(base: Foundation, local: LocalTier) -> Caches:
     encrypted = master_keys(base.settings) is not None
     farther = [] if encrypted else make_farther_tiers(base.settings, base.database, base.clock)
     tiers = [local, *farther][: base.settings.cache_tiers]
-    return Caches(tiers=tiers, clock=base.clock, meter=base.meter, draw=SystemRandom().random)
+    return Caches(tiers=tiers, clock=base.clock, meter=base.meter, draw=random.random)
 
 
 def _ranking_weights(base: Foundation) -> RankingWeights:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from functools import partial
-from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from pronoia.adapters.postgres.maintenance_store import PostgresMaintenanceStore
@@ -157,7 +157,7 @@ def _suggest(base: Foundation, parts: Parts) -> Suggest:
         ranking_weights=parts.ranking_weights,
         clock=base.clock,
         meter=base.meter,
-        draw=SystemRandom().random,
+        draw=random.random,
     )
 
 

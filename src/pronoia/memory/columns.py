@@ -44,12 +44,8 @@ class Column(Generic[Scalar]):
     def __init__(self, kind: DTypeLike, width: int = 0) -> None:
         self._shape = (width,) if width else ()
         self._buffer: NDArray[Any] = np.zeros((SMALLEST, *self._shape), dtype=kind)
-        self._size = 0
-
-    @property
-    def values(self) -> NDArray[Scalar]:
-        """View the entries there are now; writing to it writes the column."""
-        return self._buffer[: self._size]
+        self.values: NDArray[Scalar] = self._buffer[:0]
+        """The entries there are now; writing to them writes the column."""
 
     @property
     def nbytes(self) -> int:
@@ -62,22 +58,23 @@ class Column(Generic[Scalar]):
     def extend(self, values: NDArray[Any] | Sequence[float]) -> None:
         """Append entries."""
         added = np.asarray(values, dtype=self._buffer.dtype)
-        needed = self._size + len(added)
-        self._make_room(needed)
-        self._buffer[self._size : needed] = added
-        self._size = needed
+        size = len(self.values)
+        self._show(size + len(added))
+        self.values[size:] = added
 
     def append(self, value: float) -> None:
         """Append one entry, a row of equal numbers where an entry is a row."""
-        self._make_room(self._size + 1)
-        self._buffer[self._size] = value
-        self._size += 1
+        size = len(self.values)
+        self._show(size + 1)
+        self.values[size] = value
 
-    def _make_room(self, needed: int) -> None:
-        if needed > len(self._buffer):
-            grown = np.zeros((max(needed, 2 * len(self._buffer)), *self._shape), dtype=self._buffer.dtype)
-            grown[: self._size] = self._buffer[: self._size]
+    def _show(self, size: int) -> None:
+        """View more entries. Kept, because they are looked at far more often than added to."""
+        if size > len(self._buffer):
+            grown = np.zeros((max(size, 2 * len(self._buffer)), *self._shape), dtype=self._buffer.dtype)
+            grown[: len(self.values)] = self.values
             self._buffer = grown
+        self.values = self._buffer[:size]
 
 
 class Categories:

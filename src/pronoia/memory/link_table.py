@@ -172,6 +172,7 @@ class _Ends:
 
     def __init__(self, memory_ids: bytes) -> None:
         self._memory_ids = memory_ids
+        self.ids = packed(memory_ids)
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
@@ -179,10 +180,6 @@ class _Ends:
         halves = np.frombuffer(self._memory_ids, dtype=">u8")[1::2].astype(np.uint64)
         order = np.argsort(halves)
         return halves[order], order
-
-    @property
-    def ids(self) -> NDArray[np.void]:
-        return packed(self._memory_ids)
 
     def rows(self, memory_id: UUID) -> NDArray[np.intp]:
         """Find the rows that have this memory at this end."""

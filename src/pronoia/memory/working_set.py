@@ -21,7 +21,7 @@ from pronoia.memory.sessions import SessionOrder
 from pronoia.ports.snapshots import RelationshipColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -321,10 +321,9 @@ class WorkingSet:
             return
         first = self.size
         keys = split(columns.ids)
-        replaced = [self._kill(key) for key in keys]
-        for key, row in zip(keys, replaced, strict=True):
-            if row is not None:
-                self._replaced.setdefault(key, []).append(row)
+        replaced = {key: row for key in self._rows.keys() & keys if (row := self._kill(key)) is not None}
+        for key, row in replaced.items():
+            self._replaced.setdefault(key, []).append(row)
         self._keys.extend(keys)
         self._rows.update(zip(keys, range(first, first + count), strict=True))
         self._append_vectors(columns)
@@ -352,7 +351,7 @@ class WorkingSet:
         self.speakers.extend(columns.speakers)
         self.origins.extend(columns)
         self._size += count
-        self._keep_counts(first, replaced)
+        self._keep_counts(replaced)
 
     def _append_vectors(self, columns: MemoryColumns) -> None:
         embedded = np.array(columns.embedded, dtype=np.bool_)
@@ -363,12 +362,12 @@ class WorkingSet:
         self._embedded.extend(embedded)
         self._vectors.extend(vectors)
 
-    def _keep_counts(self, first: int, replaced: Sequence[int | None]) -> None:
-        for offset, old in enumerate(replaced):
-            if old is not None:
-                self.usage_count[first + offset] = self.usage_count[old]
-                self.last_accessed[first + offset] = self.last_accessed[old]
-                self.helpfulness[first + offset] = self.helpfulness[old]
+    def _keep_counts(self, replaced: Mapping[bytes, int]) -> None:
+        for key, old in replaced.items():
+            row = self._rows[key]
+            self.usage_count[row] = self.usage_count[old]
+            self.last_accessed[row] = self.last_accessed[old]
+            self.helpfulness[row] = self.helpfulness[old]
 
     def _count(self, usage: UsageColumns) -> None:
         """Take over what the store counts, and add the uses that it has not heard of yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ PARAMETERS: Final = WEIGHTS + calibration.PARAMETERS
 CONTRIBUTION: Final = 2 * PARAMETERS
 LAYOUT: Final = f"1:{SHAPE[0]}:{SHAPE[1]}:{calibration.PARAMETERS}"
 """Names what the numbers of a contribution mean; it changes when they do."""
+PLACES: Final = np.arange(WEIGHTS).reshape(SHAPE)
+"""Of the weights among the parameters."""
 LEARNING_RATE = 0.1
 FIRST_SQUARES = 1.0
 
@@ -71,9 +74,7 @@ class SharedBlend:
 
     def learn(self, user: Scope, gap: float, gradient: NDArray[np.float64]) -> None:
         """Step along the gradient of the log-likelihood of a use, for all gaps and for this kind."""
-        kind = kind_of_gap(gap) * SHAPE[1]
-        for first in (0, kind):
-            self._step(user, slice(first, first + SHAPE[1]), gradient)
+        self._step(user, PLACES[[0, kind_of_gap(gap)]], gradient)
 
     def settle(self, user: Scope, described: NDArray[np.float64], came_true: NDArray[np.bool_]) -> None:
         """Learn how far to trust, from predictions and which of them came true."""
@@ -101,14 +102,15 @@ class SharedBlend:
         if unsaved is not None:
             self._learned -= unsaved
 
-    def _step(self, user: Scope, place: slice, gradient: NDArray[np.float64]) -> None:
-        squares = gradient**2
+    def _step(self, user: Scope, places: slice | NDArray[np.intp], gradient: NDArray[np.float64]) -> None:
+        squares = gradient * gradient
         # What was taken out may leave less than nothing, by rounding.
-        before = np.maximum(self._learned[1, place], 0)
-        step = LEARNING_RATE * gradient / np.sqrt(FIRST_SQUARES + before + squares)
-        added = np.array((step, squares))
-        self._learned[:, place] += added
-        self._part(user)[:, place] += added
+        before = np.maximum(self._learned[1, places], 0)
+        added = np.empty((2, *before.shape))
+        added[0] = LEARNING_RATE * gradient / np.sqrt(FIRST_SQUARES + before + squares)
+        added[1] = squares
+        self._learned[:, places] += added
+        self._part(user)[:, places] += added
 
     def _part(self, user: Scope) -> NDArray[np.float64]:
         part = self._unsaved.get(user)
@@ -119,4 +121,4 @@ class SharedBlend:
 
 def kind_of_gap(gap: float) -> int:
     """Give the row of weights of a gap in seconds: 1 for the shortest."""
-    return 1 + int(np.searchsorted(GAPS, gap, side="right"))
+    return 1 + bisect_right(GAPS, gap)

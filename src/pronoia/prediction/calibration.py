@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,21 +27,23 @@ def beliefs(next_probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.log(-np.expm1(missed)) - missed
 
 
-def describe(next_probabilities: NDArray[np.float32], places: NDArray[np.intp], uses: int) -> NDArray[np.float64]:
+def describe(
+    next_probabilities: NDArray[np.float32], places: NDArray[np.intp], *, uses: int, memories: int
+) -> NDArray[np.float64]:
     """Describe predictions to the calibration; (predictions, PARAMETERS).
 
-    `next_probabilities` are of all memories, `places` those predicted, best first.
+    `next_probabilities` are those of the predicted memories, `places` where they rank among all, the likeliest at 0.
     """
-    believed = beliefs(next_probabilities[places]).clip(KNOTS[0], KNOTS[-1])
+    believed = beliefs(next_probabilities).clip(KNOTS[0], KNOTS[-1])
     upper = _knots[1:-1].searchsorted(believed) + 1
     share = (believed - _knots[upper - 1]) / (_knots[upper] - _knots[upper - 1])
     described = np.zeros((len(places), PARAMETERS))
     rows = np.arange(len(places))
     described[rows, upper - 1] = 1 - share
     described[rows, upper] = share
-    described[:, len(KNOTS)] = np.log1p(rows) / 2
-    described[:, len(KNOTS) + 1] = np.log1p(uses) / 5
-    described[:, len(KNOTS) + 2] = np.log1p(len(next_probabilities)) / 5
+    described[:, len(KNOTS)] = np.log1p(places) / 2
+    described[:, len(KNOTS) + 1] = math.log1p(uses) / 5
+    described[:, len(KNOTS) + 2] = math.log1p(memories) / 5
     return described
 
 

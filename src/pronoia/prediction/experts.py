@@ -61,8 +61,11 @@ def _measure_forms(statistics: UseStatistics, at: float, rows: NDArray[np.intp],
     once = statistics.counts[rows] == 1
     seconds = (at - statistics.last_times[rows]).astype(np.float32)
     spread = np.sqrt(statistics.rhythm_variances[rows] + 0.5)
-    late = ((np.log1p(seconds) - statistics.rhythms[rows]) / spread).clip(-3, 3) * ~once
-    np.negative(np.log1p(ranks), out=forms[0])
+    late = (np.log(seconds + 1) - statistics.rhythms[rows]) / spread
+    np.maximum(late, -3, out=late)
+    np.minimum(late, 3, out=late)
+    late[once] = 0
+    np.negative(np.log(ranks + 1), out=forms[0])
     forms[1] = np.log(seconds + 60) / -3
     forms[2] = ranks == 0
     forms[3] = ranks == 1
@@ -70,7 +73,7 @@ def _measure_forms(statistics: UseStatistics, at: float, rows: NDArray[np.intp],
     forms[5] = forms[2] * once
     forms[6] = forms[0] * once
     forms[7] = late / 2
-    forms[8] = forms[7] ** 2
+    np.multiply(forms[7], forms[7], out=forms[8])
 
 
 def _smoothed(

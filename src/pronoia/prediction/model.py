@@ -33,14 +33,24 @@ class Prediction:
 
     probabilities: NDArray[np.float32]
     """Of being used next; their sum is 1."""
-    confidences: NDArray[np.float32]
-    """Of being used within the next ten uses, as it held for such predictions before."""
     order: NDArray[np.intp]
     """The memories' numbers, the likeliest first; of equals, the lower number."""
     measured: NDArray[np.float32]
     """The signals; (len(SIGNALS), n)."""
     weights: NDArray[np.float32]
     """Of the signals; (len(SIGNALS),)."""
+    uses: int
+    """That the model knows."""
+    blend: Blend
+
+    def confidences(self, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Give for some places of the order how likely those memories are used within the next ten uses.
+
+        That is how it held for such predictions before.
+        """
+        probabilities = self.probabilities[self.order[places]]
+        described = describe(probabilities, places, uses=self.uses, memories=len(self.order))
+        return self.blend.confidences(described).astype(np.float32)
 
     def contributions(self, numbers: NDArray[np.intp]) -> NDArray[np.float32]:
         """Give what each signal added to some memories' log-odds, centred over all; (len(SIGNALS), len(numbers))."""
@@ -50,11 +60,13 @@ class Prediction:
         return self.weights[:, None] * (self.measured[:, numbers] - centres)
 
 
-_NO_NUMBERS = np.zeros(0, dtype=np.float32)
-NOTHING = Prediction(
-    _NO_NUMBERS, _NO_NUMBERS, np.zeros(0, dtype=np.intp), np.zeros((len(SIGNALS), 0), dtype=np.float32),
-    np.zeros(len(SIGNALS), dtype=np.float32),
-)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The signals of all memories after so many uses at a moment; others are predicted from them in other contexts."""
+
+    uses: int
+    at: float
+    signals: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class Model:
         self._user = user
         self._statistics = UseStatistics(utc_offset_seconds)
         self._unsettled: deque[_Unsettled] = deque()
+        self._measured = _Measured(0, 0.0, np.zeros((len(SIGNALS), 0), dtype=np.float32))
 
     @property
     def uses(self) -> int:
@@ -100,31 +113,27 @@ class Model:
         `evidence` (n,) is added to the log-odds; beside it, a history counts the less the shorter it is, because being
         written is no use.
         """
-        rows = np.arange(self._statistics.memories)
-        if not len(rows):
-            return NOTHING
         blend = blend or self._shared.current
-        measured, weights = self._measure(rows, at, blend)
+        measured, weights = self._measured_all(at), blend.weights(self._gap(at))
         if evidence is not None:
-            used_again = self.uses - len(rows)
+            used_again = self.uses - self._statistics.memories
             weights = weights * np.float32(used_again / (used_again + USES_OF_EVIDENCE))
         scores = weights @ measured
         probabilities = _softmax(scores if evidence is None else scores + evidence)
         order = np.argsort(-probabilities, kind="stable")
-        confidences = np.empty(len(rows), dtype=np.float32)
-        confidences[order] = blend.confidences(describe(probabilities, order, self.uses))
-        return Prediction(probabilities, confidences, order, measured, weights)
+        return Prediction(probabilities, order, measured, weights, self.uses, blend)
 
     def _learn(self, item: int, at: float) -> None:
         rows = self._worth_learning_from(item)
-        measured, weights = self._measure(rows, at, self._shared.current)
+        measured, weights = measure(self._statistics, at, rows), self._shared.weights(self._gap(at))
         probabilities = _softmax(weights @ measured)
-        place = int(np.searchsorted(rows, item))
+        place = int(rows.searchsorted(item))
         self._shared.learn(
             self._user, self._gap(at), (measured[:, place] - measured @ probabilities).astype(np.float64)
         )
         best = np.argsort(-probabilities)[:SETTLED]
-        self._unsettled.append(_Unsettled(rows[best], describe(probabilities, best, self.uses)))
+        described = describe(probabilities[best], np.arange(len(best)), uses=self.uses, memories=len(rows))
+        self._unsettled.append(_Unsettled(rows[best], described))
 
     def _worth_learning_from(self, item: int) -> NDArray[np.intp]:
         statistics = self._statistics
@@ -136,13 +145,16 @@ class Model:
         chosen[item] = True
         return np.flatnonzero(chosen)
 
-    def _measure(
-        self, rows: NDArray[np.intp], at: float, blend: Blend
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return measure(self._statistics, at, rows), blend.weights(self._gap(at))
+    def _measured_all(self, at: float) -> NDArray[np.float32]:
+        """Give the signals of all memories; contexts move none of them, so they are kept until there is a use."""
+        known = self._measured
+        if self.uses and (known.uses != self.uses or known.at != at):
+            signals = measure(self._statistics, at, np.arange(self._statistics.memories))
+            known = self._measured = _Measured(self.uses, at, signals)
+        return known.signals
 
     def _gap(self, at: float) -> float:
-        return max(0.0, at - float(self._statistics.times[-1]))
+        return max(0.0, at - float(self._statistics.times[-1])) if self.uses else 0.0
 
     def _settle(self, made: _Unsettled) -> None:
         """Check what was predicted AHEAD uses ago."""
@@ -151,5 +163,5 @@ class Model:
 
 
 def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    chances = np.exp(scores - scores.max())
+    chances = np.exp(scores - scores.max(initial=-np.inf))
     return chances / chances.sum()

@@ -18,8 +18,8 @@ DAY = 86_400.0
 WEEK = 7 * DAY
 MONDAY = 3 * DAY
 """The epoch began on a Thursday; added to it, weeks begin on Mondays."""
-DECAY = -1 / np.array(HALF_LIVES)
-"""Halvings in a second, negative."""
+DECAY = -math.log(2) / np.array(HALF_LIVES)
+"""What a second takes from the logarithm of a decayed use. NumPy is several times quicker at exp than at exp2."""
 SLOWEST_RHYTHM = 0.15
 """Least share of a new interval in a memory's running rhythm."""
 
@@ -113,8 +113,8 @@ class UseStatistics:
         ages = np.maximum(at - self.last_times[rows], 0)
         decays = (ages[:, None] * DECAY).astype(np.float32)
         age = max(0.0, at - float(self.times[-1]))
-        totals = self._decayed_totals * np.exp2(age * DECAY)
-        return self._decayed.values[rows] * np.exp2(decays, out=decays), totals.astype(np.float32)
+        totals = self._decayed_totals * np.exp(age * DECAY)
+        return self._decayed.values[rows] * np.exp(decays, out=decays), totals.astype(np.float32)
 
     def record(self, item: int, at: float) -> None:
         """Append a use. One that comes late counts as if it came with the latest."""
@@ -128,7 +128,7 @@ class UseStatistics:
         seconds = at - float(self.last_times[item])
         if self.counts[item]:
             self._learn_rhythm(item, math.log1p(seconds))
-        decays = np.exp2(np.array(((seconds,), (gap,))) * DECAY)
+        decays = np.exp(np.array(((seconds,), (gap,))) * DECAY)
         self._decayed.values[item] = self._decayed.values[item] * decays[0] + 1
         self._decayed_totals = self._decayed_totals * decays[1] + 1
         local = self.local(at)
@@ -167,7 +167,7 @@ class UseStatistics:
         self._decayed.extend(
             np.stack([np.bincount(items, np.exp2(-ages / half_life), count) for half_life in HALF_LIVES], axis=1)
         )
-        self._decayed_totals = np.exp2((times[-1] - times)[:, None] * DECAY).sum(axis=0)
+        self._decayed_totals = np.exp((times[-1] - times)[:, None] * DECAY).sum(axis=0)
         self._rhythms.extend(np.zeros(count))
         self._rhythm_variances.extend(np.zeros(count))
         self._replay_rhythms(items, times)

@@ -159,11 +159,12 @@ def _chosen(
         possible &= ~np.isin(rows, recent)
     if request.minimum_trust is not None:
         possible &= held.origins.trust[rows] >= request.minimum_trust.rank
-    numbers = prediction.order[possible[prediction.order]][: request.limit]
-    numbers = numbers[prediction.confidences[numbers] >= request.minimum_confidence]
+    places = np.flatnonzero(possible[prediction.order])[: request.limit]
+    confidences = prediction.confidences(places)
+    sure = confidences >= request.minimum_confidence
+    numbers = prediction.order[places[sure]]
     recent_keys = {memory_id.bytes for memory_id in held.ids(recent)}
     contributions = prediction.contributions(numbers).T.tolist()
-    confidences = prediction.confidences[numbers].tolist()
     return [
         PredictedMemory(
             memory=held.memory(row),
@@ -172,7 +173,7 @@ def _chosen(
             related_to=_related(held, held.history.id(number), recent_keys),
         )
         for number, row, confidence, added in zip(
-            numbers.tolist(), rows[numbers].tolist(), confidences, contributions, strict=True
+            numbers.tolist(), rows[numbers].tolist(), confidences[sure].tolist(), contributions, strict=True
         )
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pronoia.domain.identifiers import Scope
 
 TYPES = [kind.value for kind in RelationshipType]
+POSTGRES_EPOCH = 946_684_800_000_000
+"""When PostgreSQL's time begins, in microseconds since the epoch."""
+MICROSECONDS = 1_000_000
 HEADER_BYTES = 19
 """Before the first row: a signature, flags, and the length of an extension that there is none of."""
 
@@ -29,7 +33,7 @@ def _row(**fields: str) -> np.dtype[np.void]:
 
 
 ROW = _row(
-    id="V16", memory_id="V16", related_memory_id="V16", type=">i2", strength=">f8", created_at=">f8", explanation=">i8"
+    id="V16", memory_id="V16", related_memory_id="V16", type=">i4", strength=">f8", created_at=">i8", explanation=">i8"
 )
 
 
@@ -41,33 +45,42 @@ async def load_links(connection: Connection, scope: Scope) -> RelationshipColumn
     async def receive(piece: bytes) -> None:
         pieces.append(piece)
 
-    await connection.copy_from_query(
-        QUERIES["load_relationships"].rstrip(";"), *user, TYPES, output=receive, format="binary"
-    )
+    await connection.copy_from_query(QUERIES["load_relationships"].rstrip(";"), *user, output=receive, format="binary")
     copied = b"".join(pieces)
     count = (len(copied) - HEADER_BYTES) // ROW.itemsize
     if not count:
         return RelationshipColumns()
-    rows = np.frombuffer(copied, dtype=ROW, offset=HEADER_BYTES, count=count)
-    explained = {row["hash"]: row["explanation"] for row in await connection.fetch(QUERIES["load_explanations"], *user)}
-    return _columns(_by_id(rows), explained)
+    rows = _by_id(np.frombuffer(copied, dtype=ROW, offset=HEADER_BYTES, count=count))
+    types, typed = _coded(rows["type"].astype(np.int64))
+    explained_by, explained = _coded(rows["explanation"].astype(np.int64))
+    named = [UUID(bytes=one.tobytes()) for one in rows["id"][np.concatenate((typed, explained))]]
+    words = {row["id"]: row for row in await connection.fetch(QUERIES["read_link_words"], *user, named)}
+    codes = [TYPES.index(words[one]["type"]) for one in named[: len(typed)]]
+    return RelationshipColumns(
+        ids=rows["id"].tobytes(),
+        memory_ids=rows["memory_id"].tobytes(),
+        related_memory_ids=rows["related_memory_id"].tobytes(),
+        types=np.array(codes, dtype=np.uint8)[types].tobytes(),
+        strengths=rows["strength"].tobytes(),
+        explanations=[words[one]["explanation"] for one in named[len(typed) :]],
+        explained_by=explained_by.astype("<i4").tobytes(),
+        created_at=((rows["created_at"] + POSTGRES_EPOCH) / MICROSECONDS).astype(">f8").tobytes(),
+    )
 
 
 def _by_id(rows: NDArray[np.void]) -> NDArray[np.void]:
     """Sort rows by their ids; most were stored in that order."""
     ids = np.frombuffer(rows["id"].tobytes(), dtype="S16")
-    return rows if (ids[:-1] <= ids[1:]).all() else rows[np.argsort(ids, kind="stable")]
+    if (ids[:-1] <= ids[1:]).all():
+        return rows
+    # As plain bytes: NumPy copies a record field by field.
+    return rows.view(f"V{ROW.itemsize}")[np.argsort(ids, kind="stable")].view(ROW)
 
 
-def _columns(rows: NDArray[np.void], explained: dict[int, str]) -> RelationshipColumns:
-    hashes = np.array(sorted(explained), dtype=np.int64)
-    return RelationshipColumns(
-        ids=rows["id"].tobytes(),
-        memory_ids=rows["memory_id"].tobytes(),
-        related_memory_ids=rows["related_memory_id"].tobytes(),
-        types=rows["type"].astype(np.uint8).tobytes(),
-        strengths=rows["strength"].tobytes(),
-        explanations=[explained[one] for one in hashes.tolist()],
-        explained_by=np.searchsorted(hashes, rows["explanation"]).astype("<i4").tobytes(),
-        created_at=rows["created_at"].tobytes(),
-    )
+def _coded(hashes: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give a number for each hash, counted from 0, and for each number a place that has it."""
+    distinct = np.unique(hashes)
+    codes = distinct.searchsorted(hashes)
+    places = np.empty(len(distinct), dtype=np.intp)
+    places[codes] = np.arange(len(hashes))
+    return codes, places

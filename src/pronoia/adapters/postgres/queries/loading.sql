@@ -83,16 +83,14 @@ where organisation_id = $1 and user_id = $2 and activity > $3 and memory_id <> a
 
 -- load_relationships: All relationships of a user, to be copied: only what has a fixed size.
 select
-    id, memory_id, related_memory_id, (array_position($3::text[], type) - 1)::int2, strength,
-    date_part('epoch', created_at), hashtextextended(explanation, 0)
+    id, memory_id, related_memory_id, hashtext(type), strength, created_at, hashtextextended(explanation, 0)
 from relationships
 where organisation_id = $1 and user_id = $2 and archived_by is null
 
--- load_explanations: What explains a user's relationships, each once, by its hash; most have it in common.
-select hashtextextended(explanation, 0) as hash, explanation
+-- read_link_words: The type and explanation of some relationships.
+select id, type, explanation
 from relationships
-where organisation_id = $1 and user_id = $2 and archived_by is null
-group by explanation;
+where organisation_id = $1 and user_id = $2 and id = any($3);
 
 -- changed_ids: Which memories and relationships changed or went after a version, and what was used after an activity.
 select
