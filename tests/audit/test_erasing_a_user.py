@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -24,7 +25,12 @@ pytestmark = pytest.mark.anyio
 async def test_the_user_of_a_token_acts_by_a_pseudonym_that_goes_with_the_user(audited: Audited):
     exchange = Exchange(request_id="Grace asks", method="POST", route="/api/v1/keys")
     exchange.principal = ProvidedUser(
-        "corporate/Grace-canary-91", audited.organisation_id, "Grace-canary-91", frozenset(), Plan.FREE
+        id="corporate/Grace-canary-91",
+        organisation_id=audited.organisation_id,
+        user_id="Grace-canary-91",
+        permissions=frozenset(),
+        plan=Plan.FREE,
+        issued_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     with acting(actor_of(exchange)):
         await audited.services.audit.record(audited.organisation_id, AuditAction.AUDIT_TESTED)
