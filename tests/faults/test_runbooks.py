@@ -255,7 +255,7 @@ def test_a_lost_cache_is_told_by_tier_and_used_again_once_it_is_back(victim: Own
         until(lambda: asks_again("cache_misses_total"), SHOWN_SECONDS)
         redis.stop()
         until(lambda: asks_again("cache_failures_total"), SHOWN_SECONDS)
-        assert operator.component("cache") == "degraded"
+        until(lambda: operator.component("cache") == "degraded", SHOWN_SECONDS)
         redis.start()
         until(lambda: asks_again("cache_misses_total"), MENDED_SECONDS)
         until(lambda: operator.component("cache") == "healthy", MENDED_SECONDS)
