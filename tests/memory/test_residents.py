@@ -103,6 +103,24 @@ async def test_a_write_that_ends_while_a_load_runs_is_read(
     await early
 
 
+async def test_a_write_that_ends_just_after_a_load_is_read(store: SlowStore, residents: Residents) -> None:
+    store.write()
+    early = asyncio.create_task(residents.get(SCOPE))
+    await store.reading.wait()
+
+    async def write_and_read() -> None:
+        last = store.write()
+        residents.heard(SCOPE.digest, last.version, 0)
+        held = await residents.get(SCOPE)
+        assert held is not None
+        assert (held.version, held.size) == (last.version, 2)
+
+    # Both in one turn of the loop: the load ends, and nobody has been told of it yet.
+    store.answering.set()
+    await asyncio.create_task(write_and_read())
+    await early
+
+
 async def test_what_was_heard_and_never_came_does_not_load_for_ever(store: SlowStore, residents: Residents) -> None:
     store.answering.set()
     store.write()

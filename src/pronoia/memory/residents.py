@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pronoia.domain.errors import InvalidInputError
@@ -85,10 +86,11 @@ class Residents:
             self._residents.move_to_end(digest)
             return resident.working_set
         task = self._loading.get(digest)
-        if task is None:
+        # One that is done may stand there for another turn of the loop; it has not read what was written since.
+        if task is None or task.done():
             task = asyncio.create_task(self._load(scope, digest), context=without_deadline())
             self._loading[digest] = task
-            task.add_done_callback(lambda _: self._loading.pop(digest, None))
+            task.add_done_callback(partial(self._loaded, digest))
         tells_nothing()
         # The leader runs in its own task: a caller who leaves must not fail those who wait with it.
         working_set = await asyncio.shield(task)
@@ -188,6 +190,10 @@ class Residents:
         self._residents.move_to_end(digest)
         self._make_room()
         return held
+
+    def _loaded(self, digest: bytes, task: asyncio.Task[WorkingSet | None]) -> None:
+        if self._loading.get(digest) is task:
+            del self._loading[digest]
 
     def _make_room(self) -> None:
         total = self.nbytes
