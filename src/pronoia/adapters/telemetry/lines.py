@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 LINES_AT_ONCE = 1_000
 GATHER_SECONDS = 0.05
-"""How long lines wait for others. To wake the thread for each costs a request up to a tenth of its time."""
+"""How long lines wait for others: to wake the thread for each is a system call a request."""
 CLOSE_SECONDS = 2.0
 
 
