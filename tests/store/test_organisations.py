@@ -14,7 +14,7 @@ from pronoia.adapters.postgres.organisation_store import (
     PostgresProjectStore,
     PostgresUserStore,
 )
-from pronoia.domain.errors import IdempotencyConflictError, NotFoundError
+from pronoia.domain.errors import AlreadyExistsError, IdempotencyConflictError, NotFoundError
 from pronoia.domain.organisations import Organisation, Project, Standing
 from pronoia.domain.records import Idempotency
 from pronoia.domain.roles import Role
@@ -45,7 +45,10 @@ async def test_projects_are_declared_once_listed_by_name_and_changed(database: D
     projects, mine = PostgresProjectStore(database), scope.organisation_id
     plain, kept = Project("a plain one", None, NOW), Project("kept", 30, NOW)
     assert [await projects.create(mine, one) for one in (kept, plain)] == [kept, plain]
-    assert await projects.create(mine, replace(kept, retention_days=None)) is None
+    for _ in range(2):
+        # Sent again it is refused again: what was refused has not used its key.
+        with pytest.raises(AlreadyExistsError):
+            await projects.create(mine, replace(kept, retention_days=None), Idempotency("key", b"hash"))
     assert await projects.listed(mine, "", 10, archived=False) == [plain, kept]
     assert await projects.listed(mine, plain.id, 10, archived=False) == [kept]
     archived = replace(kept, retention_days=7, archived_at=NOW)

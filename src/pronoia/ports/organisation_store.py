@@ -32,10 +32,8 @@ class OrganisationStore(Protocol):
 
 
 class ProjectStore(Protocol):
-    async def create(
-        self, organisation_id: UUID, project: Project, idempotency: Idempotency | None = None
-    ) -> Project | None:
-        """Store a project; None if there is one by its name, which stays as it is."""
+    async def create(self, organisation_id: UUID, project: Project, idempotency: Idempotency | None = None) -> Project:
+        """Raise AlreadyExistsError if there is a project of this name, which stays as it is."""
         ...
 
     async def get(self, organisation_id: UUID, project_id: str) -> Project:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pronoia.domain.errors import AlreadyExistsError, InvalidInputError
+from pronoia.domain.errors import InvalidInputError
 from pronoia.domain.organisations import Project
 from pronoia.services.drafts import check_name
 
@@ -41,10 +41,7 @@ class Projects:
         check_name(project_id, "project_id")
         check_retention(retention_days)
         project = Project(project_id, retention_days, self._clock.now())
-        made = await self._store.create(organisation_id, project, idempotency)
-        if made is None:
-            raise AlreadyExistsError("A project of this name is declared already.", field="project_id")
-        return made
+        return await self._store.create(organisation_id, project, idempotency)
 
     async def get(self, organisation_id: UUID, project_id: str) -> Project:
         """Give a declared project. Raises NotFoundError."""

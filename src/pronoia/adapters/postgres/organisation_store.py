@@ -9,7 +9,7 @@ from pronoia.adapters.postgres.driver import fetch_one
 from pronoia.adapters.postgres.outcomes import done_before
 from pronoia.adapters.postgres.queries import QUERIES
 from pronoia.domain.audit import AuditAction
-from pronoia.domain.errors import NotFoundError
+from pronoia.domain.errors import AlreadyExistsError, NotFoundError
 from pronoia.domain.organisations import Organisation, Project, Standing, User
 from pronoia.domain.roles import Role
 
@@ -62,10 +62,8 @@ class PostgresProjectStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(
-        self, organisation_id: UUID, project: Project, idempotency: Idempotency | None = None
-    ) -> Project | None:
-        """Store a project; None if there is one by its name, which stays as it is."""
+    async def create(self, organisation_id: UUID, project: Project, idempotency: Idempotency | None = None) -> Project:
+        """Store a project. Raises AlreadyExistsError if there is one by its name, which stays as it is."""
         async with self._database.writing(organisation_id) as connection:
             if await done_before(connection, organisation_id, idempotency) is not None:
                 return _project(await connection.fetchrow(QUERIES["get_project"], organisation_id, project.id))
@@ -73,7 +71,8 @@ class PostgresProjectStore:
                 QUERIES["create_project"], organisation_id, project.id, project.retention_days, project.created_at
             )
             if row is None:
-                return None
+                # In the transaction: what was refused has not used up its idempotency key.
+                raise AlreadyExistsError("A project of this name is declared already.", field="project_id")
             await record(connection, organisation_id, AuditAction.PROJECT_CREATED, project_id=project.id)
             return _project(row)
 
