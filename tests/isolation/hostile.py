@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import time
@@ -118,16 +119,30 @@ async def ask(
     return Told(sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}, body)
 
 
+STEPS = 1_000_000
+
+
 @dataclass
 class LoopWatch:
+    reference: float
+    """Seconds of processor time that a million steps of a loop took, just before: how fast this machine is now."""
     longest: float = 0.0
     """Seconds of processor time that one turn of the event loop took."""
+
+    @property
+    def relative(self) -> float:
+        """The longest turn, in millions of steps."""
+        return self.longest / self.reference
 
 
 @contextmanager
 def watching(loop: asyncio.AbstractEventLoop) -> Iterator[LoopWatch]:
-    """Time every turn by the processor, not by the clock: the machine may have other things to do."""
-    watch = LoopWatch()
+    """Time every turn by the processor, not by the clock: the machine may have other things to do.
+
+    Garbage is collected as in the server: what was there before is not looked through, here all other tests' modules.
+    """
+    watch = LoopWatch(_reference())
+    gc.freeze()
     last = time.thread_time()
     going = True
 
@@ -144,3 +159,11 @@ def watching(loop: asyncio.AbstractEventLoop) -> Iterator[LoopWatch]:
         yield watch
     finally:
         going = False
+        gc.unfreeze()
+
+
+def _reference() -> float:
+    started = time.thread_time()
+    for _ in range(STEPS):
+        pass
+    return time.thread_time() - started

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MEGABYTE = b" " * 1_000_000
-LONGEST_TURN = 0.2
-"""Seconds of the processor; twice what is promised, for a machine that is shared."""
+LONGEST_TURN = 10.0
+"""In millions of steps of an empty loop: a fifth of a second where a million takes 20 ms."""
 WITH_BODY = [one for one in OPERATIONS if one.body is not Nothing and one.permission is not None]
 WITH_QUERY = [one for one in OPERATIONS if one.query is not Nothing and one.method == "GET"]
 NUMBERS = ("-1", "0", "1e999", "NaN", "9" * 400, "-" + "9" * 30, "1.5", "0x10", "true", "%D9%A1")
@@ -180,8 +180,11 @@ async def test_no_text_holds_the_event_loop(attacked: Attacked):
                     body = json.dumps({**attacked.body(operation), field: text}).encode()
                     told.append((operation.path, name, (await attacked.ask(operation, body)).status))
     assert [one for one in told if one[-1] >= 500] == []
-    print(f"\nlongest turn of the loop {1_000 * watch.longest:.0f} ms in {len(told)} requests")  # noqa: T201
-    assert watch.longest < LONGEST_TURN
+    print(  # noqa: T201
+        f"\nlongest turn of the loop {1_000 * watch.longest:.0f} ms, {watch.relative:.1f} million steps of an empty loop, "
+        f"in {len(told)} requests"
+    )
+    assert watch.relative < LONGEST_TURN
 
 
 TOO_MUCH: dict[str, dict[str, Any]] = {
@@ -207,7 +210,7 @@ async def test_more_than_a_memory_may_hold_is_refused(attacked: Attacked, name: 
             with watching(asyncio.get_running_loop()) as watch:
                 told = await attacked.ask(operation, body)
             check_refused(told, name, 400, 413)
-            assert watch.longest < LONGEST_TURN
+            assert watch.relative < LONGEST_TURN
 
 
 async def test_fifty_megabytes_and_bombs_are_refused_unread_and_never_inflated(attacked: Attacked):
@@ -219,7 +222,7 @@ async def test_fifty_megabytes_and_bombs_are_refused_unread_and_never_inflated(a
                 operation, bomb, **{"Content-Encoding": "gzip", "Content-Type": "application/json"}
             )
         check_refused(told, operation.path)
-        assert watch.longest < LONGEST_TURN
+        assert watch.relative < LONGEST_TURN
 
 
 async def test_of_a_key_that_is_given_twice_one_counts(attacked: Attacked):

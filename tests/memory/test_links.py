@@ -50,14 +50,14 @@ def test_loaded_relationships_are_found_from_either_end_strongest_first(links: L
 
 def test_what_is_added_stands_among_what_was_loaded(links: Links) -> None:
     between = relationship(3, ONE, TWO, 0.6)
-    links.add(between)
+    links.add([between])
     assert links.outgoing(ONE) == [SECOND, between, FIRST]
     assert len(links) == 3
 
 
 def test_one_with_the_id_of_a_loaded_one_replaces_it(links: Links) -> None:
     stronger = Relationship(FIRST.id, ONE, TWO, FIRST.type, 0.9, "Now stronger.", AT)
-    links.add(stronger)
+    links.add([stronger])
     assert links.outgoing(ONE) == [stronger, SECOND]
     columns = links.columns()
     strengths = {kind: columns.strengths[places].tolist() for kind, places in columns.places_by_type().items()}
@@ -73,18 +73,18 @@ def test_a_memory_that_goes_takes_its_loaded_relationships_with_it(links: Links)
 
 def test_relationships_are_gone_through_as_they_were_when_that_began(links: Links) -> None:
     """A reader in another thread must neither fail nor see half of a change."""
-    links.add(relationship(7, uuid4(), uuid4(), 0.5))
+    links.add([relationship(7, uuid4(), uuid4(), 0.5)])
     before = [link.id for link in links]
     walk = iter(links)
     seen = [next(walk).id]
-    links.add(relationship(8, uuid4(), uuid4(), 0.5))
+    links.add([relationship(8, uuid4(), uuid4(), 0.5)])
     links.remove(before[-1])
     assert seen + [link.id for link in walk] == before
 
 
 def test_the_columns_hold_what_is_there_loaded_or_added(links: Links) -> None:
     between = relationship(3, TWO, THREE, 0.6)
-    links.add(between)
+    links.add([between])
     links.remove(FIRST.id)
     columns = links.columns()
     assert columns.ids.tobytes() == SECOND.id.bytes + between.id.bytes
@@ -104,7 +104,7 @@ def test_a_removed_relationship_leaves_no_explanation_unless_another_has_the_sam
 
 def test_what_is_around_a_memory_is_told_from_both_ends_strongest_first(links: Links) -> None:
     between = relationship(3, TWO, ONE, 0.6)
-    links.add(between)
+    links.add([between])
     around = links.around(ONE)
     assert around.others.tobytes() == THREE.bytes + TWO.bytes + TWO.bytes
     assert around.strengths.tolist() == [0.75, 0.6, 0.5]
@@ -117,10 +117,10 @@ def test_what_is_around_a_memory_is_told_from_both_ends_strongest_first(links: L
 def test_many_that_are_added_join_what_was_loaded_and_what_was_frozen_stays(links: Links) -> None:
     before = links.frozen()
     added = [relationship(4 + number, TWO, THREE, number / 2_000) for number in range(2 * FEWEST_JOINED)]
-    for link in reversed(added):
-        links.add(link)
+    for first in range(0, len(added), 100):
+        links.add(added[first : first + 100][::-1])
     links.remove(FIRST.id)
-    assert len(vars(links)["_all"]) <= FEWEST_JOINED
+    assert len(vars(links)["_added"]) <= FEWEST_JOINED
     assert sorted(links, key=lambda link: link.id) == [SECOND, *added]
     assert links.find(added[0].id) == added[0]
     assert links.outgoing(TWO) == sorted(added, key=lambda link: (-link.strength, link.id))

@@ -9,7 +9,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -28,9 +27,9 @@ def packed(ids: bytes) -> NDArray[np.void]:
     return np.frombuffer(ids, dtype=f"V{ID_BYTES}")
 
 
-def packed_behind(ids: NDArray[np.void], added: Sequence[UUID]) -> NDArray[np.void]:
-    """Put more ids behind packed ones."""
-    return np.concatenate((ids, packed(b"".join(one.bytes for one in added))))
+def packed_behind(ids: NDArray[np.void], added: Sequence[bytes]) -> NDArray[np.void]:
+    """Put more ids, 16 bytes each, behind packed ones."""
+    return np.concatenate((ids, packed(b"".join(added))))
 
 
 def spread(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:

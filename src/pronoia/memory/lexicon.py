@@ -39,7 +39,8 @@ class Lexicon:
         self._terms = np.zeros(0, dtype=np.uint32)
         self._rows = np.zeros(0, dtype=np.int32)
         self._counts = np.zeros(0, dtype=np.float32)
-        self._tail: dict[int, list[tuple[int, int]]] = {}
+        self._tail: dict[int, tuple[tuple[int, int], ...]] = {}
+        """Tuples, not lists: the garbage collector lets go of a tuple that holds only numbers."""
         self._tail_postings = 0
         self._lengths = np.zeros(0, dtype=np.float32)
         self._sequence: Column[np.uint32] = Column(np.uint32)
@@ -75,7 +76,7 @@ class Lexicon:
             self._merge(new_terms, new_rows, tallies.astype(np.float32))
             return
         for term, row, tally in zip(new_terms.tolist(), new_rows.tolist(), tallies.tolist(), strict=True):
-            self._tail.setdefault(term, []).append((row, tally))
+            self._tail[term] = (*self._tail.get(term, ()), (row, tally))
         self._tail_postings += len(keys)
         if self._tail_postings > max(SMALLEST_TAIL, len(self._terms) // 8):
             self._merge(np.zeros(0, np.uint32), np.zeros(0, np.int32), np.zeros(0, np.float32))

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import numpy as np
 
 from pronoia.domain.records import Relationship, RelationshipType
@@ -19,6 +20,46 @@ if TYPE_CHECKING:
 
 
 RELATIONSHIP_TYPES = tuple(RelationshipType)
+
+
+class PlainLink(msgspec.Struct, frozen=True, gc=False):
+    """A relationship of bytes, numbers and a text: nothing that the garbage collector has to look at."""
+
+    id: bytes
+    """16 bytes, as those of both ends."""
+    from_id: bytes
+    to_id: bytes
+    type: int
+    """A place in RELATIONSHIP_TYPES."""
+    strength: float
+    explanation: str
+    created_at: float
+    """Seconds since the epoch."""
+
+    def record(self) -> Relationship:
+        """Render it as a record."""
+        return Relationship(
+            id=UUID(bytes=self.id),
+            memory_id=UUID(bytes=self.from_id),
+            related_memory_id=UUID(bytes=self.to_id),
+            type=RELATIONSHIP_TYPES[self.type],
+            strength=self.strength,
+            explanation=self.explanation,
+            created_at=datetime.fromtimestamp(self.created_at, UTC),
+        )
+
+
+def plain(relationship: Relationship) -> PlainLink:
+    """Take a record apart."""
+    return PlainLink(
+        relationship.id.bytes,
+        relationship.memory_id.bytes,
+        relationship.related_memory_id.bytes,
+        RELATIONSHIP_TYPES.index(relationship.type),
+        relationship.strength,
+        relationship.explanation,
+        relationship.created_at.timestamp(),
+    )
 
 
 class Around(NamedTuple):
@@ -78,12 +119,13 @@ class LinkTable:
         """Ids, both ends with their order, type, strength, explanation and time."""
         return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 1 + 8 + 4 + 8 + 1) + 128 * len(self._explanations)
 
-    def find(self, relationship_id: UUID) -> int | None:
-        """Find the row of a relationship that was not removed."""
-        key = np.frombuffer(relationship_id.bytes, dtype=self._ids.dtype)
-        row = int(np.searchsorted(self._ids, key)[0])
-        found = row < len(self._ids) and self._alive[row] and self._ids[row] == key[0]
-        return row if found else None
+    def find_all(self, relationship_ids: Sequence[bytes]) -> list[int]:
+        """Find the rows of those relationships that are here and were not removed."""
+        if not len(self._ids):
+            return []
+        keys = np.frombuffer(b"".join(relationship_ids), dtype=self._ids.dtype)
+        rows = self._ids.searchsorted(keys).clip(max=len(self._ids) - 1)
+        return rows[self._alive[rows] & (self._ids[rows] == keys)].tolist()
 
     def columns(self) -> LinkColumns:
         """Give what was not removed by column."""
@@ -97,7 +139,7 @@ class LinkTable:
             created_at=self._times[rows].astype(np.float64),
         )
 
-    def with_added(self, added: Sequence[Relationship]) -> LinkTable:
+    def with_added(self, added: Sequence[PlainLink]) -> LinkTable:
         """Make a table of what was not removed and of others, whose ids are not in it."""
         rows = np.flatnonzero(self._alive)
         explanations = list(self._explanations)
@@ -116,15 +158,13 @@ class LinkTable:
         return LinkTable(
             RelationshipColumns(
                 ids=ids[order].tobytes(),
-                memory_ids=packed_behind(self._from.ids[rows], [link.memory_id for link in added])[order].tobytes(),
-                related_memory_ids=packed_behind(self._to.ids[rows], [link.related_memory_id for link in added])[
-                    order
-                ].tobytes(),
-                types=column(self._types, [RELATIONSHIP_TYPES.index(link.type) for link in added]),
+                memory_ids=packed_behind(self._from.ids[rows], [link.from_id for link in added])[order].tobytes(),
+                related_memory_ids=packed_behind(self._to.ids[rows], [link.to_id for link in added])[order].tobytes(),
+                types=column(self._types, [link.type for link in added]),
                 strengths=column(self._strengths, [link.strength for link in added]),
                 explanations=explanations,
                 explained_by=column(self._explained_by, [places[link.explanation] for link in added]),
-                created_at=column(self._times, [link.created_at.timestamp() for link in added]),
+                created_at=column(self._times, [link.created_at for link in added]),
             )
         )
 
@@ -156,15 +196,15 @@ class LinkTable:
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
-        return Relationship(
+        return PlainLink(
             id=_id(self._id_bytes, row),
-            memory_id=self._from.memory_id(row),
-            related_memory_id=self._to.memory_id(row),
-            type=RELATIONSHIP_TYPES[int(self._types[row])],
+            from_id=self._from.memory_id(row),
+            to_id=self._to.memory_id(row),
+            type=int(self._types[row]),
             strength=float(self._strengths[row]),
             explanation=self._explanations[int(self._explained_by[row])],
-            created_at=datetime.fromtimestamp(float(self._times[row]), UTC),
-        )
+            created_at=float(self._times[row]),
+        ).record()
 
 
 class _Ends:
@@ -188,9 +228,9 @@ class _Ends:
         rows = order[halves.searchsorted(half, "left") : halves.searchsorted(half, "right")]
         return rows[self.ids[rows] == np.void(memory_id.bytes)]
 
-    def memory_id(self, row: int) -> UUID:
+    def memory_id(self, row: int) -> bytes:
         return _id(self._memory_ids, row)
 
 
-def _id(ids: bytes, row: int) -> UUID:
-    return UUID(bytes=ids[row * ID_BYTES : (row + 1) * ID_BYTES])
+def _id(ids: bytes, row: int) -> bytes:
+    return ids[row * ID_BYTES : (row + 1) * ID_BYTES]

@@ -203,8 +203,7 @@ class WorkingSet:
         self._count(snapshot.usage)
         # The use of writing a memory reaches the log a moment after the memory is stored.
         self.history.record_first(snapshot.memories.ids, snapshot.memories.created_at)
-        for relationship in snapshot.relationships:
-            self.links.add(relationship)
+        self.links.add(snapshot.relationships)
         self.version = max(self.version, snapshot.version)
         self.activity = max(self.activity, snapshot.activity)
 
