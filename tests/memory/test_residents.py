@@ -180,3 +180,32 @@ async def test_a_request_that_waits_for_a_load_teaches_the_limit_nothing(
     with gate.passing("search") as held_already:
         await residents.get(SCOPE)
     assert (loading.told, held_already.told) == (False, True)
+
+
+async def test_the_user_who_was_not_here_for_longest_goes_when_there_is_no_room(store: SlowStore) -> None:
+    store.answering.set()
+    store.write()
+    alone = Residents(store, RecordingMeter(), space="space", dimensions=3, budget_bytes=1, resident_limit=100)
+    await alone.get(SCOPE)
+    one_user = alone.nbytes
+    two_users = int(2.5 * one_user)
+    residents = Residents(
+        store, RecordingMeter(), space="space", dimensions=3, budget_bytes=two_users, resident_limit=100
+    )
+    scopes = [Scope(SCOPE.organisation_id, name) for name in ("ada", "bob", "cyd")]
+    for scope in (scopes[0], scopes[1], scopes[0], scopes[2]):
+        await residents.get(scope)
+    assert [residents.peek(scope) is not None for scope in scopes] == [True, False, True]
+    assert residents.nbytes == 2 * one_user
+
+
+async def test_what_users_hold_is_known_after_each_change(store: SlowStore, residents: Residents) -> None:
+    store.answering.set()
+    store.write()
+    held = await residents.get(SCOPE)
+    assert held is not None
+    for _ in range(40):
+        residents.apply(SCOPE, store.write())
+    assert residents.nbytes == held.nbytes
+    residents.forget(SCOPE)
+    assert residents.nbytes == 0

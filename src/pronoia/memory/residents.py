@@ -36,6 +36,8 @@ class _Resident:
     known_version: int = 0
     """The highest version this process has heard of; above the set's own, the set is stale."""
     known_activity: int = 0
+    nbytes: int = 0
+    """As it was when the set last took something over."""
 
     @property
     def is_stale(self) -> bool:
@@ -55,6 +57,8 @@ class Residents:
         self._budget_bytes = budget_bytes
         self._resident_limit = resident_limit
         self._residents: OrderedDict[bytes, _Resident] = OrderedDict()
+        self.nbytes = 0
+        """What all of them hold: kept, because to add it up at each load would cost more than many a load."""
         self._loading: dict[bytes, asyncio.Task[WorkingSet | None]] = {}
         self._heard_while_loading: dict[bytes, _Resident] = {}
         self._places = asyncio.Semaphore(LOADS_AT_ONCE)
@@ -63,11 +67,6 @@ class Residents:
     def users(self) -> int:
         """Count the users who are here."""
         return len(self._residents)
-
-    @property
-    def nbytes(self) -> int:
-        """Add up what is held of them."""
-        return sum(resident.working_set.nbytes for resident in self._residents.values())
 
     async def get(self, scope: Scope, minimum_version: int | None = None) -> WorkingSet | None:
         """Give a user's current working set, or None if the user is too large for one.
@@ -115,6 +114,7 @@ class Residents:
             return
         if snapshot.version == resident.working_set.version + 1:
             resident.working_set.apply(snapshot)
+            self._measure(resident)
         self.heard(scope.digest, snapshot.version, 0)
         if resident.working_set.count > self._resident_limit * 1.1:
             self.forget(scope)
@@ -150,16 +150,19 @@ class Residents:
     def lost(self) -> None:
         """Drop everything: a change may have gone unheard."""
         self._residents.clear()
+        self.nbytes = 0
         for resident in self._heard_while_loading.values():
             resident.known_version = NEVER_REACHED
 
     def forget(self, scope: Scope) -> None:
         """Drop one user."""
-        self._residents.pop(scope.digest, None)
+        self.forgotten(scope.digest)
 
     def forgotten(self, digest: bytes) -> None:
         """Drop a user whom another process forgot."""
-        self._residents.pop(digest, None)
+        resident = self._residents.pop(digest, None)
+        if resident is not None:
+            self.nbytes -= resident.nbytes
 
     async def _load(self, scope: Scope, digest: bytes) -> WorkingSet | None:
         resident = self._residents.get(digest)
@@ -186,8 +189,9 @@ class Residents:
             del self._heard_while_loading[digest]
         self._meter.count("working_set_loads_total", kind=kind)
         self._meter.observe("working_set_load_duration_seconds", time.perf_counter() - started, kind=kind)
+        self.forgotten(digest)
         self._residents[digest] = loaded
-        self._residents.move_to_end(digest)
+        self._measure(loaded)
         self._make_room()
         return held
 
@@ -195,9 +199,11 @@ class Residents:
         if self._loading.get(digest) is task:
             del self._loading[digest]
 
+    def _measure(self, resident: _Resident) -> None:
+        before, resident.nbytes = resident.nbytes, resident.working_set.nbytes
+        self.nbytes += resident.nbytes - before
+
     def _make_room(self) -> None:
-        total = self.nbytes
-        while total > self._budget_bytes and len(self._residents) > 1:
-            _, coldest = self._residents.popitem(last=False)
+        while self.nbytes > self._budget_bytes and len(self._residents) > 1:
+            self.forgotten(next(iter(self._residents)))
             self._meter.count("working_set_evictions_total")
-            total -= coldest.working_set.nbytes
