@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from workers import API, Worker, working
 
-from pronoia.services.answers import MAINTENANCE, METRICS, PATTERNS, PREDICT, SEARCH, SUGGEST
+from pronoia.domain.identifiers import Scope
+from pronoia.services.answers import MAINTENANCE, METRICS, PATTERNS, PREDICT, SEARCH, SUGGEST, own_moment
 from pronoia.services.suggest import ALWAYS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from pronoia.domain.identifiers import Scope
     from pronoia.services.caches import Kind
     from pronoia.testing.clock import ManualClock
 
@@ -151,6 +151,23 @@ async def test_a_report_that_was_kept_counts_searches_until_the_moment_it_names(
     assert share_found(worker, METRICS) == 0.5
     clock.advance(300)
     assert searches(await answer(worker, MEASURING)) == searches(before) + 1
+
+
+def test_users_are_answered_as_of_moments_of_their_own(clock: ManualClock) -> None:
+    """At common moments the answers of all users would be computed at once."""
+    scopes = [Scope(UUID(int=1), f"user-{number}") for number in range(300)]
+    begins = clock.now()
+    first = {scope: own_moment(begins, 300, scope) for scope in scopes}
+    assert all(0 <= (begins - moment).total_seconds() < 300 for moment in first.values())
+    moved = 0
+    for _ in range(300):
+        clock.advance(1)
+        last = {scope: own_moment(clock.now(), 300, scope) for scope in scopes}
+        changed = [scope for scope in scopes if last[scope] != first[scope]]
+        assert all((last[scope] - first[scope]).total_seconds() == 300 for scope in changed)
+        assert len(changed) - moved < 10
+        moved = len(changed)
+    assert moved == len(scopes)
 
 
 async def test_whatever_is_done_the_next_answer_is_as_if_nothing_were_kept(

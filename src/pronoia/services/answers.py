@@ -40,7 +40,10 @@ MAINTENANCE = Kind("maintenance", tiers=3)
 """How many tiers each is worth, measured: docs/adr/0009-caches.md."""
 MINUTES = 300
 HOUR = 3_600
-"""Seconds between the moments as of which answers are computed; maintenance counts in days, and waits for the hour."""
+"""Seconds between the moments as of which answers are computed; maintenance counts in days, and waits for the hour.
+
+The moments of each user are their own: at common ones the answers of all users would be computed at once.
+"""
 SHARE_OF_GAP = 1 / 16
 LONGEST_STEP = 512.0
 SHORTEST_STEP = 1 / 64
@@ -147,10 +150,10 @@ class Answers:
             at = _moment_of_prediction(self._clock.now(), held)
         elif kind is MAINTENANCE:
             learned = None
-            at = _floor(self._clock.now(), HOUR)
+            at = own_moment(self._clock.now(), HOUR, scope)
         else:
             learned = await self._ranking_weights.mark(scope)
-            at = _floor(self._clock.now(), MINUTES)
+            at = own_moment(self._clock.now(), MINUTES, scope)
         return _State((held.version, held.activity, learned), at, held.version)
 
 
@@ -166,15 +169,17 @@ def predicted_as_of(now: float, last_use: float) -> float:
     return last_use + math.floor(gap / step) * step
 
 
+def own_moment(now: datetime, seconds: int, scope: Scope) -> datetime:
+    """Give the last of a user's moments, which are that many seconds apart."""
+    own = int.from_bytes(scope.digest[:8]) % seconds
+    return datetime.fromtimestamp((now.timestamp() - own) // seconds * seconds + own, UTC)
+
+
 def _moment_of_prediction(now: datetime, held: WorkingSet) -> datetime:
     times = held.history.times
     if not len(times):
-        return _floor(now, MINUTES)
+        return own_moment(now, MINUTES, held.scope)
     return datetime.fromtimestamp(predicted_as_of(now.timestamp(), float(times[-1])), UTC)
-
-
-def _floor(now: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
 
 
 def _encoded(question: object) -> bytes | None:
