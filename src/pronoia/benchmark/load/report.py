@@ -73,6 +73,8 @@ class LoadReport:
     seconds: list[SecondReport]
     steps: Sequence[Step] = ()
     overload: Overload | None = None
+    warming_seconds: float | None = None
+    """From a server with nothing in memory to one that answers in time; None if it did not come to that."""
 
     @property
     def reached(self) -> bool:
@@ -81,7 +83,8 @@ class LoadReport:
     def tables(self) -> list[Table]:
         """Lay out everything but the seconds."""
         return [
-            *([_verb_table(self), _fact_table(self)] if self.verbs else []),
+            *([_verb_table(self)] if self.verbs else []),
+            _fact_table(self),
             *([_step_table(self.steps)] if self.steps else []),
             Table(
                 "objectives",
@@ -206,15 +209,16 @@ def _verb_table(report: LoadReport) -> Table:
 
 def _fact_table(report: LoadReport) -> Table:
     resident = max((second.resident_bytes for second in report.seconds), default=0)
-    return Table(
-        "the run",
-        ("what", "found"),
-        [
-            ("seed of the traffic", str(report.seed)),
+    facts = [
+        ("seed of the traffic", str(report.seed)),
+        ("warm", "no" if report.warming_seconds is None else f"after {report.warming_seconds:g} s"),
+    ]
+    if report.seconds:
+        facts += [
             ("generator late, p99", f"{report.generator_lateness_p99_ms:.1f} ms"),
             ("server's memory at most", f"{resident / MEBIBYTE:.0f} MiB" if resident else "not known"),
-        ],
-    )
+        ]
+    return Table("the run", ("what", "found"), facts)
 
 
 def _step_table(steps: Sequence[Step]) -> Table:

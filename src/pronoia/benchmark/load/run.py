@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pronoia.benchmark.load.generator import Behaviour, Generator
 from pronoia.benchmark.load.mix import Mix
 from pronoia.benchmark.load.overload import judge, phases_of
 from pronoia.benchmark.load.report import overload_report, steady_report, stress_report
-from pronoia.benchmark.load.scenarios import STEADY, STEP_SECONDS, STORM, ScenarioName
+from pronoia.benchmark.load.scenarios import LONGEST_P95, STEADY, STEP_SECONDS, STORM, ScenarioName
 from pronoia.benchmark.load.schedule import Stage
 from pronoia.benchmark.load.stress import climb, sustained
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WARMING_RATE = 100.0
 WARMING_REQUESTS_PER_USER = 3
+MOST_WARMING = 20
+"""Rounds. A server that is not warm then is measured as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,29 @@ class Run:
 
     async def __call__(self) -> LoadReport:
         """Load the working sets, run the scenario and report."""
-        warming = self._generator(Behaviour())
-        try:
-            self._begin("warming")
-            seconds = max(1.0, len(self._target.users) * WARMING_REQUESTS_PER_USER / WARMING_RATE)
-            await warming.run([Stage(WARMING_RATE, seconds)], self._each_second)
-        finally:
-            await warming.close()
+        warming_seconds = await self._warm()
         match self._order.scenario:
             case ScenarioName.STRESS:
-                return stress_report(self._order.seed, await self._climb())
+                report = stress_report(self._order.seed, await self._climb())
             case ScenarioName.OVERLOAD:
-                return await self._overload()
+                report = await self._overload()
             case _:
-                return await self._steady()
+                report = await self._steady()
+        return replace(report, warming_seconds=warming_seconds)
+
+    async def _warm(self) -> float | None:
+        """Ask all users until a round is answered in time. Give the seconds it took; None if there was no such round."""
+        warming = self._generator(Behaviour())
+        seconds = max(1.0, len(self._target.users) * WARMING_REQUESTS_PER_USER / WARMING_RATE)
+        try:
+            for number in range(1, MOST_WARMING + 1):
+                self._begin(f"warming, round {number}")
+                record = await warming.run([Stage(WARMING_RATE, seconds)], self._each_second)
+                if not record.failure_count and record.overall.milliseconds(95) < LONGEST_P95:
+                    return number * seconds
+        finally:
+            await warming.close()
+        return None
 
     async def _steady(self) -> LoadReport:
         scenario = STEADY[self._order.scenario].shortened(self._order.seconds)
