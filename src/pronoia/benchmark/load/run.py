@@ -63,7 +63,7 @@ class Run:
         return replace(report, warming_seconds=warming_seconds)
 
     async def _warm(self) -> float | None:
-        """Ask all users until a round is answered in time. Give the seconds it took; None if there was no such round."""
+        """Ask all users until a round is answered in time. Give the seconds it took; None without such a round."""
         warming = self._generator(Behaviour())
         seconds = max(1.0, len(self._target.users) * WARMING_REQUESTS_PER_USER / WARMING_RATE)
         try:
