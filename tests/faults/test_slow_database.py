@@ -78,7 +78,8 @@ def test_with_a_slow_database_the_limit_falls_and_what_can_wait_is_refused_befor
         living = Asker(server, "GET", "/health/live", {}, None)
         with Writers([server.url], [victim.key() for _ in range(WRITERS)], seed) as writers:
             writers.await_acknowledgements(30)
-            until(lambda: _limit(server) == HIGHEST_LIMIT, FALL_SECONDS)
+            # A slow machine alone may have taken some of it.
+            until(lambda: _limit(server) > LOW_LIMIT, FALL_SECONDS)
             proxy.delay(DELAY_SECONDS, SPREAD_SECONDS)
             living.start()
             until(lambda: _limit(server) <= LOW_LIMIT, FALL_SECONDS)

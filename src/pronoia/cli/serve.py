@@ -43,9 +43,6 @@ WORKER_START_SECONDS = 30
 WAITING_CONNECTIONS = 256
 """Not accepted yet. They are accepted in turn, so in an overload the clients of a longer queue would have given up."""
 
-KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies and clients keep an idle connection (60 s): a request on its way to one we close is lost."""
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -163,7 +160,6 @@ def _uvicorn_config(settings: Settings, make_context: Callable[..., SSLContext] 
         loop="uvloop",
         http=BoundedProtocol,
         backlog=WAITING_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         access_log=False,
         # By default it believes any proxy on this machine; we believe those that are listed.
         proxy_headers=False,
