@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import struct
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -126,3 +127,11 @@ def test_many_that_are_added_join_what_was_loaded_and_what_was_frozen_stays(link
     assert links.outgoing(TWO) == sorted(added, key=lambda link: (-link.strength, link.id))
     assert links.around(TWO).strengths.tolist() == sorted((link.strength for link in added), reverse=True)
     assert {link.id for link in before} >= {FIRST.id, SECOND.id}
+
+
+def test_the_garbage_collector_has_nothing_to_look_at_in_what_was_added(links: Links) -> None:
+    links.add([relationship(number, ONE, uuid4(), 0.5) for number in range(3, 100)])
+    gc.collect()
+    held = vars(links)
+    assert len(held["_added"]) == 97
+    assert not any(gc.is_tracked(one) for one in (*held["_added"].values(), *held["_ends"].values()))

@@ -22,7 +22,7 @@ FEWEST_JOINED = 512
 class Links:
     """A user's relationships, found from either end: those that were loaded, and beside them what came since.
 
-    What came since is three times as large, until it is more than an eighth of what was loaded: then it joins that.
+    What came since takes five times the bytes, until it is more than an eighth of what was loaded: then it joins that.
     """
 
     def __init__(self, loaded: RelationshipColumns) -> None:
