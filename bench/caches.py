@@ -19,11 +19,12 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from harness import WORDS, postgres, sentence
+from harness import postgres
 
 from pronoia.adapters.redis.cache_tier import RedisTier
 from pronoia.adapters.telemetry.opening import open_telemetry
 from pronoia.app import open_services
+from pronoia.benchmark.load.texts import WORDS, sentence
 from pronoia.config import read_settings
 from pronoia.domain.identifiers import DEFAULT_ORGANISATION, Scope
 from pronoia.domain.records import Permission, Plan

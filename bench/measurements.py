@@ -31,18 +31,10 @@ PREDICT = "/api/v1/memories/predict"
 Figures = dict[str, float]
 
 
-async def search(server: Server, user: str, queries: int) -> Figures:
-    """Search a user's memory that is in the process, one request at a time, beside a route that does nothing."""
-    async with server.connection() as connection:
-        requests = [
-            connection.request("POST", "/api/v1/memories/search", {"query": sentence(number)[-40:]}, user)
-            for number in range(queries)
-        ]
-        nothing = connection.request("GET", "/health")
-        await connection.send(requests[0])
-        searched = median([await connection.timed(request) for request in requests])
-        answered = median([await connection.timed(nothing) for _ in range(queries)])
-    return {"milliseconds": searched * 1e3, "ratio": searched / answered}
+async def search(server: Server, user: str, queries: int, run: int) -> Figures:
+    """Search a user's memory that is in the process, each time for something that no run searched for before."""
+    bodies = [{"query": f"{sentence(number)[-40:]} {run} {number}"} for number in range(queries)]
+    return await _ask(server, user, "/api/v1/memories/search", bodies)
 
 
 async def use(server: Server, user: str, uses: int) -> None:
@@ -82,6 +74,7 @@ async def suggest(server: Server, user: str, queries: int, run: int) -> Figures:
 
 
 async def _ask(server: Server, user: str, path: str, bodies: Sequence[object]) -> Figures:
+    """Ask one request at a time, beside a route that does nothing."""
     async with server.connection() as connection:
         first, *requests = [connection.request("POST", path, body, user) for body in bodies]
         nothing = connection.request("GET", "/health")

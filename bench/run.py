@@ -66,7 +66,7 @@ async def run(repeats: int, scale: int) -> dict[str, Figures]:
                 await fill(server, user, memories)
                 await runner.repeat(
                     f"search, {memories:,} memories, warm",
-                    lambda _, user=user: measurements.search(server, user, 500 // scale),
+                    lambda number, user=user: measurements.search(server, user, 500 // scale, number),
                 )
             await measurements.use(server, "1000 memories", 9_000 // scale)
             await runner.repeat(

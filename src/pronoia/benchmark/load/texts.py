@@ -18,5 +18,9 @@ def sentence(number: int) -> str:
 
 
 def words_of(number: int) -> str:
-    """Write what the sentence of a number is about."""
-    return " ".join(WORDS[(number * step + step) % len(WORDS)] for step in STEPS)
+    """Write what the sentence of a number is about; no two of the first 37,000 are about the same."""
+    rounds, turn = divmod(number, len(WORDS))
+    more, again = divmod(rounds, len(WORDS))
+    return " ".join(
+        WORDS[((turn + 1) * step + again * place + more * place**2) % len(WORDS)] for place, step in enumerate(STEPS)
+    )
