@@ -17,12 +17,15 @@ class Trust(StrEnum):
     @property
     def rank(self) -> int:
         """Its place, from 0: this is what is stored."""
-        return tuple(Trust).index(self)
+        return _RANKED.index(self)
+
+
+_RANKED = tuple(Trust)
 
 
 def trust_of(rank: int) -> Trust:
     """Give what is stored as a rank."""
-    return tuple(Trust)[rank]
+    return _RANKED[rank]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 RELATIONSHIP_TYPES = tuple(RelationshipType)
+HALF = (1 << 64) - 1
 
 
 class PlainLink(msgspec.Struct, frozen=True, gc=False):
@@ -105,8 +106,7 @@ class LinkTable:
         self._explained_by = np.frombuffer(columns.explained_by, dtype="<i4")
         self._strengths = np.frombuffer(columns.strengths, dtype=">f8")
         self._times = np.frombuffer(columns.created_at, dtype=">f8")
-        self._from = _Ends(columns.memory_ids)
-        self._to = _Ends(columns.related_memory_ids)
+        self._ends = _Ends(columns.memory_ids, columns.related_memory_ids, self._strengths)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive))
@@ -117,7 +117,7 @@ class LinkTable:
     @property
     def nbytes(self) -> int:
         """Ids, both ends with their order, type, strength, explanation and time."""
-        return len(self._ids) * (3 * ID_BYTES + 2 * 16 + 1 + 8 + 4 + 8 + 1) + 128 * len(self._explanations)
+        return len(self._ids) * (3 * ID_BYTES + 2 * 12 + 1 + 8 + 4 + 8 + 1) + 128 * len(self._explanations)
 
     def find_all(self, relationship_ids: Sequence[bytes]) -> list[int]:
         """Find the rows of those relationships that are here and were not removed."""
@@ -132,8 +132,8 @@ class LinkTable:
         rows = np.flatnonzero(self._alive)
         return LinkColumns(
             ids=packed(self._id_bytes)[rows],
-            from_ids=self._from.ids[rows],
-            to_ids=self._to.ids[rows],
+            from_ids=self._ends.from_ids[rows],
+            to_ids=self._ends.to_ids[rows],
             types=self._types[rows].astype(np.intp),
             strengths=self._strengths[rows].astype(np.float64),
             created_at=self._times[rows].astype(np.float64),
@@ -149,6 +149,8 @@ class LinkTable:
                 places[link.explanation] = len(explanations)
                 explanations.append(link.explanation)
         ids = packed_behind(packed(self._id_bytes)[rows], [link.id for link in added])
+        from_ids = packed_behind(self._ends.from_ids[rows], [link.from_id for link in added])
+        to_ids = packed_behind(self._ends.to_ids[rows], [link.to_id for link in added])
         order = np.argsort(ids.view(self._ids.dtype), kind="stable")
 
         def column(loaded: NDArray[Any], values: list[Any]) -> bytes:
@@ -158,8 +160,8 @@ class LinkTable:
         return LinkTable(
             RelationshipColumns(
                 ids=ids[order].tobytes(),
-                memory_ids=packed_behind(self._from.ids[rows], [link.from_id for link in added])[order].tobytes(),
-                related_memory_ids=packed_behind(self._to.ids[rows], [link.to_id for link in added])[order].tobytes(),
+                memory_ids=from_ids[order].tobytes(),
+                related_memory_ids=to_ids[order].tobytes(),
                 types=column(self._types, [link.type for link in added]),
                 strengths=column(self._strengths, [link.strength for link in added]),
                 explanations=explanations,
@@ -176,30 +178,32 @@ class LinkTable:
             self._explanations[explanation] = ""
 
     def outgoing(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._living(self._from.rows(memory_id)).tolist()]
+        places = self._places(memory_id)
+        return [self.relationship(place) for place in places.tolist() if place < len(self._ids)]
 
     def incoming(self, memory_id: UUID) -> list[Relationship]:
-        return [self.relationship(row) for row in self._living(self._to.rows(memory_id)).tolist()]
+        places = self._places(memory_id) - len(self._ids)
+        return [self.relationship(place) for place in places.tolist() if place >= 0]
 
     def around(self, memory_id: UUID) -> Around:
         """Give the relationships of a memory in either direction."""
-        outgoing, incoming = self._living(self._from.rows(memory_id)), self._living(self._to.rows(memory_id))
-        others = np.concatenate((self._to.ids[outgoing], self._from.ids[incoming]))
-        rows = np.concatenate((outgoing, incoming))
-        strengths = self._strengths[rows].astype(np.float64)
-        # Rows are in the order of their ids.
-        order = np.lexsort((rows, -strengths))
-        return Around(others[order], self._types[rows[order]].astype(np.intp), strengths[order])
+        places = self._places(memory_id)
+        rows = places % max(len(self._ids), 1)
+        return Around(
+            self._ends.opposite(places), self._types[rows].astype(np.intp), self._strengths[rows].astype(np.float64)
+        )
 
-    def _living(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        return rows[self._alive[rows]]
+    def _places(self, memory_id: UUID) -> NDArray[np.intp]:
+        """Find the ends at a memory of what was not removed, the strongest first."""
+        places = self._ends.at(memory_id)
+        return places[self._alive[places % max(len(self._ids), 1)]]
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
         return PlainLink(
-            id=_id(self._id_bytes, row),
-            from_id=self._from.memory_id(row),
-            to_id=self._to.memory_id(row),
+            id=packed(self._id_bytes)[row].tobytes(),
+            from_id=self._ends.from_ids[row].tobytes(),
+            to_id=self._ends.to_ids[row].tobytes(),
             type=int(self._types[row]),
             strength=float(self._strengths[row]),
             explanation=self._explanations[int(self._explained_by[row])],
@@ -208,29 +212,39 @@ class LinkTable:
 
 
 class _Ends:
-    """The memories at one end, found by the second halves of their ids, which are random."""
+    """The 2n ends of n relationships: place `row` is the memory that one is from, place `n + row` the one it is to."""
 
-    def __init__(self, memory_ids: bytes) -> None:
-        self._memory_ids = memory_ids
-        self.ids = packed(memory_ids)
+    def __init__(self, from_ids: bytes, to_ids: bytes, strengths: NDArray[np.float64]) -> None:
+        self._count = len(strengths)
+        self._ids = packed(from_ids + to_ids)
+        self._strengths = strengths
+        self._mask = (1 << len(self._ids).bit_length()) - 1
+
+    @property
+    def from_ids(self) -> NDArray[np.void]:
+        return self._ids[: self._count]
+
+    @property
+    def to_ids(self) -> NDArray[np.void]:
+        return self._ids[self._count :]
 
     @cached_property
-    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-        """The halves in order, and the row that each is of."""
-        halves = np.frombuffer(self._memory_ids, dtype=">u8")[1::2].astype(np.uint64)
-        order = np.argsort(halves)
-        return halves[order], order
+    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+        """The places with the strongest first, and keys that find them: an id's last, random bits, and an index."""
+        by_strength = np.argsort(-self._strengths, kind="stable").astype(np.int32)
+        places = np.stack((by_strength, by_strength + self._count), axis=1).ravel()
+        halves = self._ids.view(">u8")[1::2].astype(np.uint64)[places]
+        indexes = np.arange(len(places), dtype=np.uint64)
+        return np.sort(halves & np.uint64(HALF & ~self._mask) | indexes), places
 
-    def rows(self, memory_id: UUID) -> NDArray[np.intp]:
-        """Find the rows that have this memory at this end."""
-        halves, order = self._sorted
-        half = np.uint64(memory_id.int & (1 << 64) - 1)
-        rows = order[halves.searchsorted(half, "left") : halves.searchsorted(half, "right")]
-        return rows[self.ids[rows] == np.void(memory_id.bytes)]
+    def at(self, memory_id: UUID) -> NDArray[np.intp]:
+        """Find the places that are a memory's, the strongest first; of equals, the lower row."""
+        keys, places = self._sorted
+        first, last = np.uint64(memory_id.int & HALF & ~self._mask), np.uint64(memory_id.int & HALF | self._mask)
+        found = keys[keys.searchsorted(first) : keys.searchsorted(last, "right")] & np.uint64(self._mask)
+        own = places[found.astype(np.intp)].astype(np.intp)
+        return own[self._ids[own] == np.void(memory_id.bytes)]
 
-    def memory_id(self, row: int) -> bytes:
-        return _id(self._memory_ids, row)
-
-
-def _id(ids: bytes, row: int) -> bytes:
-    return ids[row * ID_BYTES : (row + 1) * ID_BYTES]
+    def opposite(self, places: NDArray[np.intp]) -> NDArray[np.void]:
+        """Give the ids at the other ends."""
+        return self._ids[places - self._count]  # of the first n, that counts from the end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -54,4 +55,10 @@ class Origins:
         route = self._routes.name(row)
         if route is None:
             return None
-        return Provenance(self._writers.name(row), route, UUID(bytes=self._batch_ids.values[row].tobytes()))
+        return _provenance(self._writers.name(row), route, self._batch_ids.values[row].tobytes())
+
+
+@lru_cache(maxsize=4_096)
+def _provenance(writer: str | None, route: str, batch_id: bytes) -> Provenance:
+    """Make a record once for all memories of a batch."""
+    return Provenance(writer, route, UUID(bytes=batch_id))

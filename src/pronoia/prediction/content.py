@@ -119,11 +119,13 @@ def _words(
     working_set: WorkingSet, terms: NDArray[np.uint32], recent: NDArray[np.intp], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     lexicon = working_set.lexicon
-    said = [query_terms(working_set.text(row)) for row in recent.tolist()]
-    spoken = np.concatenate(said) if said else terms[:0]
-    everything = lexicon.rarest(np.concatenate((terms, spoken)), MAXIMUM_TERMS)
-    common = lexicon.rarest(np.intersect1d(terms, spoken), MAXIMUM_TERMS)
-    return np.log1p(lexicon.scores(everything)[:size]), np.log1p(lexicon.scores(common)[:size])
+    spoken = [query_terms(working_set.text(row)) for row in recent.tolist()]
+    everything = lexicon.rarest(np.concatenate((terms, *spoken)), MAXIMUM_TERMS)
+    scores = np.log1p(lexicon.scores(everything)[:size])
+    if not spoken:
+        return scores, np.zeros(size, dtype=np.float32)
+    common = lexicon.rarest(np.intersect1d(terms, np.concatenate(spoken)), MAXIMUM_TERMS)
+    return scores, np.log1p(lexicon.scores(common)[:size])
 
 
 def _meanings(
@@ -173,7 +175,8 @@ def _order(
 
 def _shares(codes: NDArray[np.int32], recent: NDArray[np.intp]) -> NDArray[np.float32]:
     wanted = codes[recent]
-    return np.isin(codes, wanted[wanted >= 0]).astype(np.float32)
+    wanted = wanted[wanted >= 0]
+    return np.isin(codes, wanted).astype(np.float32) if len(wanted) else np.zeros(len(codes), dtype=np.float32)
 
 
 def _tags(working_set: WorkingSet, recent: NDArray[np.intp], size: int) -> NDArray[np.float32]:

@@ -109,6 +109,8 @@ def _meanings(
     if not embedded.all():
         # A memory that waits for its vector is neither near nor far: it gets what an average one has.
         own = np.where(embedded, own, own.sum() / np.float32(max(int(embedded.sum()), 1)))
+    if not working_set.sessions.names:
+        return own, own, own
     return (
         own,
         _of_neighbour(own, working_set.previous[:size]),

@@ -62,12 +62,11 @@ def measure_use(
 
 def _relationship(working_set: WorkingSet, rows: NDArray[np.intp], best: NDArray[np.intp]) -> NDArray[np.float32]:
     strengths = np.zeros(len(rows), dtype=np.float32)
-    if not len(rows) or not len(working_set.links):
+    if not len(best) or not len(working_set.links):
         return strengths
-    for memory_id in working_set.ids(best.tolist()):
-        around = working_set.links.around(memory_id)
-        related = working_set.rows_of(split(around.others.tobytes()))
-        places = np.minimum(rows.searchsorted(related), len(rows) - 1)
-        found = rows[places] == related
-        np.maximum.at(strengths, places[found], around.strengths[found].astype(np.float32))
+    around = [working_set.links.around(memory_id) for memory_id in working_set.ids(best.tolist())]
+    related = working_set.rows_of(split(b"".join(one.others.tobytes() for one in around)))
+    places = np.minimum(rows.searchsorted(related), len(rows) - 1)
+    found = rows[places] == related
+    np.maximum.at(strengths, places[found], np.concatenate([one.strengths for one in around])[found])
     return strengths

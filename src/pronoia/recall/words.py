@@ -44,8 +44,8 @@ def word_evidence(working_set: WorkingSet, terms: NDArray[np.uint32], size: int)
     if not ours.all():
         words, rows, values = words[ours], rows[ours], values[ours]
     own = np.bincount(rows, weights=values, minlength=size).astype(np.float32)
-    if not len(rows):
-        return WordEvidence(own, own, own, ceiling)
+    if not len(rows) or not working_set.sessions.names:
+        return WordEvidence(own, np.zeros_like(own), own, ceiling)
     best = np.zeros((len(found.ceilings), size + 1), dtype=np.float32)
     _spread_around(working_set, best, words, rows, values)
     nearby = np.maximum(best[:, :size].sum(axis=0) - own, 0)
@@ -87,8 +87,6 @@ def _padded(order: NDArray[np.int32], size: int) -> NDArray[np.int32]:
 
 
 def _in_session(working_set: WorkingSet, own: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not working_set.sessions.names:
-        return own
     alive = working_set.alive[: len(own)]
     # Codes start at -1, for no session, and bins at 0.
     bins = working_set.sessions.codes[: len(own)].astype(np.intp) + 1

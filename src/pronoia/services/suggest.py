@@ -143,7 +143,8 @@ class Suggest:
         )
         relevance = shipped_suggestion_prior().relevance
         held, ranking, method = await self._recall.ranked(scope, search, at, minimum_version, relevance)
-        suggestions = [_suggestion(held, ranking, place, request.context) for place in range(len(ranking.rows))]
+        said = _words_with_terms(request.context)
+        suggestions = [_suggestion(held, ranking, place, said) for place in range(len(ranking.rows))]
         weights = await self._ranking_weights.classic(scope)
         return Suggested(suggestions, not suggestions, weights, held.version, whole=method == WORDS_AND_VECTORS)
 
@@ -179,20 +180,24 @@ class Suggest:
         return False
 
 
-def _suggestion(held: WorkingSet, ranking: Ranking, place: int, context: str) -> Suggestion:
+def _suggestion(
+    held: WorkingSet, ranking: Ranking, place: int, said: Sequence[tuple[str, frozenset[int]]]
+) -> Suggestion:
     memory = held.memory(int(ranking.rows[place]))
+    terms = query_terms(memory.text).tolist()
     return Suggestion(
         memory=memory,
         confidence=float(ranking.scores[place]),
         similarity=None if ranking.similarities is None else float(ranking.similarities[place]),
-        common_words=_common_words(context, memory.text),
+        common_words=[word for word, meant in said if not meant.isdisjoint(terms)],
         related=_related(held, memory.id),
     )
 
 
-def _common_words(context: str, text: str) -> list[str]:
-    said = frozenset(query_terms(text).tolist())
-    return [word for word in dict.fromkeys(words(context)) if not said.isdisjoint(query_terms(word).tolist())]
+def _words_with_terms(text: str) -> list[tuple[str, frozenset[int]]]:
+    """Give the words of a text, each once, that mean something, and what they mean."""
+    meant = ((word, frozenset(query_terms(word).tolist())) for word in dict.fromkeys(words(text)))
+    return [(word, terms) for word, terms in meant if terms]
 
 
 def _related(held: WorkingSet, memory_id: UUID) -> list[Related]:
