@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import os
@@ -73,4 +74,6 @@ async def main() -> None:
         print(f"{name:16} plain {one:9.3f}  encrypted {other:9.3f}  ratio {other / one:.2f}")
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    asyncio.run(main())

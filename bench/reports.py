@@ -5,6 +5,7 @@ python bench/reports.py
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
@@ -135,4 +136,5 @@ async def _median_of(run: Callable[[], Awaitable[object]]) -> float:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     asyncio.run(main())

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 PRONOIA = str(Path(sys.executable).with_name("pronoia"))
@@ -41,3 +45,41 @@ def test_a_server_that_is_not_there_is_said_to_be_unavailable() -> None:
     outcome = run("--url", "http://127.0.0.1:9", "--key", "pronoia_key", "--users", "1")
     assert outcome.returncode == 4
     assert "does not answer" in outcome.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_load_that_is_stopped_leaves_neither_its_server_nor_its_database(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    load = subprocess.Popen(  # noqa: S603 - our own command
+        [PRONOIA, "bench", "load", "--users", "1", "--memories", "20"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads yet
+    )
+    server = its_server(load)
+    (database,) = tmp_path.glob("pronoia-load-*/data/postgres/postmaster.pid")
+    postgres = psutil.Process(int(database.read_text().split()[0]))
+    load.send_signal(number)
+    _, said = load.communicate(timeout=60)
+    assert load.returncode == 130
+    assert "Traceback" not in said
+    assert [has_ended(one) for one in (server, postgres)] == [True, True]
+    assert list(tmp_path.glob("pronoia-load-*")) == []
+
+
+def its_server(load: subprocess.Popen[str]) -> psutil.Process:
+    """Wait for the server that a load starts."""
+    while load.poll() is None:
+        for child in psutil.Process(load.pid).children():
+            if "serve" in child.cmdline():
+                return child
+        with suppress(subprocess.TimeoutExpired):
+            load.wait(0.05)
+    raise AssertionError(load.communicate())
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Say so also where nobody has asked how."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

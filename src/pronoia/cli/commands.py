@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+from typing import TYPE_CHECKING
+
 import typer
 from typer.core import TyperGroup
 
@@ -24,6 +27,9 @@ from pronoia.cli.importing import command as import_memories
 from pronoia.cli.options import examples
 from pronoia.cli.output import log_to_standard_error, reported_errors
 from pronoia.domain.audit import COMMAND, acting
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class Commands(TyperGroup):
@@ -58,6 +64,15 @@ def prepare() -> None:
     Every setting is also an environment variable PRONOIA_*; docs/configuration.md lists them.
     """
     log_to_standard_error()
+    signal.signal(signal.SIGTERM, _end_as_by_control_c)
+
+
+def _end_as_by_control_c(_number: int, frame: FrameType | None) -> None:
+    """End what a command began, too: the server and the database of a load went on running."""
+    handler = signal.getsignal(signal.SIGINT)
+    # An event loop that runs has a handler of its own, which cancels; where Ctrl-C is ignored there is none.
+    interrupt = handler if callable(handler) else signal.default_int_handler
+    interrupt(signal.SIGINT, frame)
 
 
 serve.register(app)

@@ -130,11 +130,11 @@ def _header_parameters(operation: AnyOperation) -> list[Json]:
         "X-Memory-Version": {"type": "integer", "minimum": 0},
         "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x20-\x7e]+$"},
     }
-    if operation.of_user:
-        # A read changes nothing: there is nothing to do twice.
-        taken = {"X-User-ID", "X-Memory-Version" if operation.permission == "read" else "Idempotency-Key"}
-    else:
-        taken = set[str]() if operation.method == "GET" else {"Idempotency-Key"}
+    taken = {"X-User-ID"} if operation.of_user else set[str]()
+    if operation.method != "GET" and operation.permission != "read":
+        taken |= set[str]() if operation.repeatable else {"Idempotency-Key"}
+    elif operation.of_user:
+        taken |= {"X-Memory-Version"}
     return [
         {"name": name, "in": "header", "required": False, "description": text, "schema": schemas[name]}
         for name, text in HEADERS

@@ -171,6 +171,8 @@ class Operation(Generic[Query, Body]):
     """What answers meanwhile; without it calls are refused."""
     budget: Budget = Budget.ORDINARY
     """What a call is paid from. Without a permission nobody pays."""
+    repeatable: bool = False
+    """Whether a write does nothing more when it is done again: then it has no use for an Idempotency-Key."""
 
 
 AnyOperation = Operation[Any, Any]

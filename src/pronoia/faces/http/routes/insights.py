@@ -347,6 +347,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         importance=Importance.OPTIONAL,
         feature=Feature.TEMPORAL_PATTERNS,
         budget=Budget.LEARNING,
+        repeatable=True,
     ),
     Operation(
         "POST",
@@ -360,6 +361,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         importance=Importance.OPTIONAL,
         feature=Feature.TEMPORAL_PATTERNS,
         budget=Budget.LEARNING,
+        repeatable=True,
     ),
     Operation(
         "POST",
@@ -370,6 +372,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         LEARN,
         Nothing,
         ApplyBody,
+        repeatable=True,
     ),
     Operation(
         "GET", "/api/v1/learning/status", "Tell what was analysed.", status, StatusAnswer, READ, Nothing, Nothing
