@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from processes import has_ended
+
 PRONOIA = str(Path(sys.executable).with_name("pronoia"))
 
 
@@ -78,8 +80,3 @@ def its_server(load: subprocess.Popen[str]) -> psutil.Process:
         with suppress(subprocess.TimeoutExpired):
             load.wait(0.05)
     raise AssertionError(load.communicate())
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """Say so also where nobody has asked how."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

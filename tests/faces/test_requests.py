@@ -193,6 +193,21 @@ def test_the_document_describes_every_route_and_the_page_has_no_script():
     assert "/api/v1/memories/search-weighted" in page.text
 
 
+def test_the_document_asks_for_a_key_only_where_repeating_would_do_more():
+    paths = answer("GET", "/openapi.json").json()["paths"]
+    keyed = {
+        (method, path)
+        for path, methods in paths.items()
+        for method, one in methods.items()
+        if "Idempotency-Key" in {parameter["name"] for parameter in one.get("parameters", ())}
+    }
+    assert {("post", "/api/v1/memories"), ("delete", "/api/v1/memories/{memory_id}")} <= keyed
+    assert not keyed & {
+        ("post", f"/api/v1/learning/{name}") for name in ("analyze", "analyze-enhanced", "apply-suggestions")
+    }
+    assert not [path for method, path in keyed if method == "get"]
+
+
 def test_a_request_that_does_not_arrive_in_time_is_408():
     async def never():
         await asyncio.Event().wait()

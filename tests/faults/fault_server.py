@@ -19,6 +19,7 @@ import asyncpg
 import httpx2
 import psutil
 
+from processes import has_ended
 from pronoia.adapters.postgres.embedded import EmbeddedPostgres
 from pronoia.adapters.postgres.key_store import PostgresKeyStore
 from pronoia.adapters.postgres.migrations import migrate
@@ -132,14 +133,6 @@ class FaultyServer:
                 if "spawn_main" in " ".join(child.cmdline()) and not has_ended(child):
                     found.append(child)
         return sorted(found, key=psutil.Process.create_time)
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """Say whether a process is over, even if nobody took notice yet."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @contextmanager

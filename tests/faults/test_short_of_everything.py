@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import httpx2
 import psutil
 import pytest
-from fault_server import has_ended, serving, times, until
+from fault_server import serving, times, until
 from ledger import Writers, check
+
+from processes import has_ended
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from fault_server import has_ended, serving, times, until
+from fault_server import serving, times, until
 from ledger import Entry, Writer, Writers, check
+
+from processes import has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ from pronoia.benchmark.load.generator import Behaviour, Generator
 from pronoia.benchmark.load.mix import SHARES, Mix, User, Verb
 from pronoia.benchmark.load.recorder import DEGRADED, TIMED_OUT, UNSENT
 from pronoia.benchmark.load.schedule import Stage, due_times
+from pronoia.benchmark.load.texts import words_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -133,3 +134,7 @@ async def test_an_answer_with_nothing_in_it_is_no_success_and_is_not_asked_for_a
     assert record.overall.count == 20
     assert sum(record.failures[verb][DEGRADED] for verb in Verb) == 10
     assert sum(second.retried for second in record.seconds) == 0
+
+
+def test_no_two_things_that_a_user_asks_about_are_the_same() -> None:
+    assert len({words_of(number) for number in range(37_000)}) == 37_000

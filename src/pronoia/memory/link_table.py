@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RELATIONSHIP_TYPES = tuple(RelationshipType)
 HALF = (1 << 64) - 1
+"""Of an id: its last bits, which are random."""
 
 
 class PlainLink(msgspec.Struct, frozen=True, gc=False):
@@ -188,7 +189,7 @@ class LinkTable:
     def around(self, memory_id: UUID) -> Around:
         """Give the relationships of a memory in either direction."""
         places = self._places(memory_id)
-        rows = places % max(len(self._ids), 1)
+        rows = places % len(self._ids)
         return Around(
             self._ends.opposite(places), self._types[rows].astype(np.intp), self._strengths[rows].astype(np.float64)
         )
@@ -196,7 +197,7 @@ class LinkTable:
     def _places(self, memory_id: UUID) -> NDArray[np.intp]:
         """Find the ends at a memory of what was not removed, the strongest first."""
         places = self._ends.at(memory_id)
-        return places[self._alive[places % max(len(self._ids), 1)]]
+        return places[self._alive[places % len(self._ids)]]
 
     def relationship(self, row: int) -> Relationship:
         """Render a row as a record."""
